@@ -1,0 +1,54 @@
+# `make help` lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# What DVC and the stages run is the environment's own, never another one that happens to be on PATH.
+export PATH := $(abspath $(BIN)):$(PATH)
+export DVC_NO_ANALYTICS := 1
+
+.PHONY: help setup repro verify test check lint types lock clean
+
+help: ## List every target
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Make the environment (skipped when nothing changed)
+
+$(STAMP): requirements.lock requirements-setup.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-setup.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+repro: setup ## Run the whole pipeline: prepare, train, reload, compare, judge, gate
+	dvc repro
+
+verify: setup ## Verify the bytes that lie in models/ now, whatever DVC thinks of them
+	reloadgate verify
+
+test: setup ## Run every test
+	$(BIN)/python -m pytest
+
+check: setup lint types ## Lint, types, layers and the tests without TensorFlow, in under a minute
+	$(BIN)/python -m pytest -m "not keras and not pipeline"
+
+lint: setup
+	ruff check .
+	ruff format --check .
+	lint-imports
+
+types: setup
+	mypy
+
+lock: setup ## Lock again: versions and hashes, no addresses
+	printf 'uv\n' | uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 - -o requirements-setup.lock
+	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements.lock
+
+clean: ## Remove the environment and everything that the tools cached
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,45 @@
+"""reloadgate: a model is not saved until a fresh process has reloaded it and proved that it is the same model.
+
+The package, from the top down; each layer knows only those below it.
+
+    cli                  argv to one verb to exit code; the only place that prints or exits
+    verifying, gate      compositions of the verbs
+    recording            `save` and `record`: evidence in the training process
+    reload               evidence again, in a fresh process for every artifact
+    compare              the facts: a row for every single thing looked at (the rows themselves: `rows`)
+    judge                comparison and policy to verdict: pure; `expectations` says the same to Great Expectations
+    report               verdict, metrics and pages, set to ERROR first and better only at the end
+    engine, live         where reloads run; the observer, the only code besides `formats` that imports Keras
+    formats, project     the forms of an artifact; what `params.yaml` and the records name
+    evidence, comparison, policy, verdict, probe, arrays      nouns: frozen, strict when read
+    nouns, places, files, errors                              how records are kept, and where
+
+`recording` and `verifying` are not called `record` and `verify`, because the package gives these names to functions.
+
+Importing the package costs nothing: TensorFlow is imported by what observes a model, Great Expectations by what asks it.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reloadgate.policy import Policy
+    from reloadgate.recording import record, save
+    from reloadgate.verifying import verify
+
+__all__ = ["Policy", "record", "save", "verify"]
+
+_HOMES = {
+    "Policy": "reloadgate.policy",
+    "record": "reloadgate.recording",
+    "save": "reloadgate.recording",
+    "verify": "reloadgate.verifying",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """The public functions, imported when they are first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'reloadgate' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,178 @@
+"""Arrays inside evidence: small ones whole, large ones as a digest and a sketch.
+
+A sketch holds, for every `SKETCH_BLOCK` elements, their sum under fixed pseudo-random signs (float64). Two sketches of the
+same shape tell where and about how far the arrays differ: exactly where one element of a block changed, and as the
+Euclidean norm of the block's difference, on average, where many did (the sign sketch of Alon, Matias and Szegedy, 1996).
+Equality never rests on it: it rests on SHA-256 over dtype, shape and bytes.
+"""
+
+import hashlib
+from enum import StrEnum
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reloadgate.errors import UnreadableRecordError
+from reloadgate.files import write_atomically
+from reloadgate.nouns import noun
+
+WHOLE_BYTES = 1 << 16
+"""Arrays up to this many bytes are kept whole."""
+
+SKETCH_BLOCK = 1024
+"""Elements a sketch's value stands for: 8 bytes for 4 kB of float32, 0.2 %."""
+
+_EXTENDED = {"bfloat16", "float8_e4m3fn", "float8_e5m2", "float8_e4m3b11fnuz", "int4", "uint4"}
+
+
+class Kept(StrEnum):
+    VALUES = "values"
+    SKETCH = "sketch"
+
+
+@noun
+class Array:
+    """What evidence says of one array; its values or its sketch lie in `arrays.npz` under `name`."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    sha256: str
+    kept: Kept
+    nans: int
+    infinities: int
+    largest: float
+    """Largest magnitude among the finite elements, 0 where there is none; 0 for text."""
+
+
+class ArrayWriter:
+    """Collects the arrays of one observation and writes them as one deterministic `.npz`."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, np.ndarray[Any, Any]] = {}
+
+    def put(self, name: str, value: Any, whole: bool = False) -> Array:
+        """Describe an array and keep its values (up to `WHOLE_BYTES`, or always with `whole`) or its sketch."""
+        value = plain(np.asarray(value))
+        numbers = value.dtype.kind not in "SU"
+        floats = value.astype(np.float64) if numbers and dtype_name(value) in _EXTENDED else value
+        if floats.dtype.kind in "fc":
+            nans, infinities = int(np.isnan(floats).sum()), int(np.isinf(floats).sum())
+            finite = floats if not nans + infinities else floats[np.isfinite(floats)]
+        else:
+            nans = infinities = 0
+            finite = floats
+        keep_values = whole or not numbers or value.nbytes <= WHOLE_BYTES
+        self.kept[name] = _storable(value) if keep_values else sketch(value)
+        return Array(
+            name=name,
+            shape=value.shape,
+            dtype=dtype_name(value),
+            sha256=array_digest(value),
+            kept=Kept.VALUES if keep_values else Kept.SKETCH,
+            nans=nans,
+            infinities=infinities,
+            largest=_largest(finite) if numbers else 0.0,
+        )
+
+    def write(self, path: Path) -> None:
+        buffer = BytesIO()
+        np.savez(buffer, **{_member(k): v for k, v in sorted(self.kept.items())})  # type: ignore[arg-type]
+        write_atomically(path, buffer.getvalue())
+
+
+class ArrayReader:
+    """The kept arrays of one evidence; opened once, read one at a time."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._npz = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise UnreadableRecordError(f"{path} cannot be read: {error}") from None
+        self._path = path
+
+    def get(self, array: Array) -> np.ndarray[Any, Any]:
+        """Values (in the array's own dtype and shape) or sketch (float64, one value a block).
+
+        Raises:
+            UnreadableRecordError: it is not there, or not what the evidence says it is.
+        """
+        try:
+            value: np.ndarray[Any, Any] = self._npz[_member(array.name)]
+        except Exception as error:  # zipfile, zlib and numpy each have their own
+            raise UnreadableRecordError(f"{self._path}: {array.name} cannot be read: {error!r}") from None
+        if array.kept is Kept.SKETCH:
+            return value
+        if array.dtype in _EXTENDED:
+            value = value.view(np_dtype(array.dtype))
+        if value.shape != array.shape or array_digest(value) != array.sha256:
+            raise UnreadableRecordError(f"{self._path}: {array.name} is not the array that the evidence describes")
+        return value
+
+
+def plain(value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Text of dtype object as fixed-width bytes or unicode, so that nothing is ever pickled."""
+    if value.dtype.kind != "O":
+        return np.ascontiguousarray(value).reshape(value.shape)
+    if all(isinstance(item, bytes) for item in value.flat):
+        return value.astype("S")
+    return value.astype("U")
+
+
+def array_digest(value: np.ndarray[Any, Any]) -> str:
+    """SHA-256 over dtype, shape and bytes in C order."""
+    hasher = hashlib.sha256(f"{dtype_name(value)}{value.shape}".encode())
+    hasher.update(np.ascontiguousarray(value).reshape(-1).view(np.uint8).data)
+    return hasher.hexdigest()
+
+
+def sketch(value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Signed sums (float64) of every `SKETCH_BLOCK` elements; NaN and infinity count as 0, `Array` counts them."""
+    flat = value.reshape(-1)
+    blocks = -(-flat.size // SKETCH_BLOCK)
+    signs = _signs()
+    sums = np.empty(blocks)
+    for start in range(0, blocks, 256):
+        part = flat[start * SKETCH_BLOCK : (start + 256) * SKETCH_BLOCK].astype(np.float64)
+        part = np.nan_to_num(part, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        padded = np.pad(part, (0, -part.size % SKETCH_BLOCK)).reshape(-1, SKETCH_BLOCK)
+        sums[start : start + 256] = padded @ signs
+    return sums
+
+
+def _signs() -> np.ndarray[Any, Any]:
+    return np.where(np.random.Generator(np.random.PCG64(20)).integers(0, 2, SKETCH_BLOCK), 1.0, -1.0)
+
+
+def dtype_name(value: np.ndarray[Any, Any]) -> str:
+    return str(value.dtype.name if value.dtype.kind not in "SU" else value.dtype.str.lstrip("<>=|"))
+
+
+def np_dtype(name: str) -> np.dtype[Any]:
+    if name in _EXTENDED:
+        import ml_dtypes
+
+        extended: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
+        return extended
+    return np.dtype(name)
+
+
+def _storable(value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The .npy format knows no bfloat16: the same bits as unsigned integers."""
+    return value.view(f"u{value.dtype.itemsize}") if dtype_name(value) in _EXTENDED else value
+
+
+def _largest(finite: np.ndarray[Any, Any]) -> float:
+    if not finite.size:
+        return 0.0
+    if finite.dtype.kind == "b":
+        return float(finite.any())
+    if finite.dtype.kind == "c":
+        return float(np.abs(finite).max())
+    return max(abs(float(finite.max())), abs(float(finite.min())))
+
+
+def _member(name: str) -> str:
+    return name.replace("..", "_") or "_"

@@ -1,0 +1,181 @@
+"""The command: argv to one verb to exit code. The only place that prints or exits.
+
+Exit codes: 0 PASS; 1 FAIL; 2 usage or configuration; 3 UNVERIFIED or ERROR; 130 interrupted.
+"""
+
+import json
+import shutil
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="A model is not saved until a fresh process has reloaded it and proved that it is the same model.",
+)
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--policy", metavar="KEY=VALUE", help="A setting over params.yaml, such as tolerances.resume=1e-6."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+@app.command()
+def verify(
+    what: Annotated[list[str] | None, typer.Argument(metavar="[PATH|NAME]...", show_default=False)] = None,
+    policy: Overrides = None,
+    reports: Annotated[Path | None, typer.Option(help="Folder for verdict and reports.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Reload the bytes that lie there now, compare, judge and report; without arguments, every model of params.yaml."""
+    from reloadgate import report
+    from reloadgate.policy import read_yaml
+    from reloadgate.project import PARAMS, REPORTS, declared, read_policy, read_records
+    from reloadgate.verifying import subject_of, verify_all
+
+    settings = read_policy(policy or ())
+    known = {subject.name: subject for subject in declared(read_yaml(PARAMS))} if not what or PARAMS.exists() else {}
+    subjects = [known[one] if one in known else subject_of(Path(one)) for one in what or known]
+    records = read_records() if not what else None
+    folder = reports or (None if what else REPORTS / "verify")
+    if folder:
+        report.begin(folder, "reloadgate verify", settings)
+    comparison, verdict = verify_all(subjects, settings, records=records)
+    if folder:
+        report.publish(folder, verdict, comparison)
+    _show(verdict, as_json)
+    raise typer.Exit(verdict.exit_code)
+
+
+@app.command()
+def reload() -> None:
+    """Reload every model of params.yaml in fresh processes; the evidence goes to reports/evidence."""
+    from reloadgate import report
+    from reloadgate.engine import LocalEngine
+    from reloadgate.policy import read_yaml
+    from reloadgate.project import EVIDENCE, PARAMS, REPORTS, declared
+    from reloadgate.reload import reload as reload_all
+
+    report.begin(REPORTS, "reloadgate reload")
+    subjects = declared(read_yaml(PARAMS))
+    shutil.rmtree(EVIDENCE, ignore_errors=True)
+    reload_all(subjects, EVIDENCE, LocalEngine)
+    typer.echo(f"reloaded {len(subjects)} models: {EVIDENCE}")
+
+
+@app.command()
+def compare() -> None:
+    """Lay saved and reloaded evidence against each other: reports/comparison.json."""
+    from reloadgate import report
+    from reloadgate.compare import compare as compare_all
+    from reloadgate.nouns import to_dict, write_json
+    from reloadgate.policy import read_yaml
+    from reloadgate.project import EVIDENCE, PARAMS, REPORTS, declared, read_records
+
+    report.begin(REPORTS, "reloadgate compare")
+    comparison = compare_all(declared(read_yaml(PARAMS)), EVIDENCE, read_records())
+    report.write_loss_curve(REPORTS, comparison)
+    write_json(REPORTS / "comparison.json", to_dict(comparison))
+    typer.echo(f"compared {len(comparison.rows)} things of {len(comparison.models)} models: {REPORTS}/comparison.json")
+
+
+@app.command()
+def judge(
+    policy: Overrides = None,
+    expectations: Annotated[
+        bool, typer.Option("--expectations", help="Hold the verdict against a Great Expectations suite of the policy.")
+    ] = False,
+) -> None:
+    """Judge the comparison by the policy: verdict, metrics and reports. The verdict is data: this ends 0."""
+    from reloadgate import report
+    from reloadgate.comparison import Comparison
+    from reloadgate.judge import judge as judge_all
+    from reloadgate.nouns import from_dict, read_json
+    from reloadgate.project import REPORTS, read_policy
+
+    report.begin(REPORTS, "reloadgate judge")
+    settings = read_policy(policy or ())
+    path = REPORTS / "comparison.json"
+    comparison = from_dict(Comparison, read_json(path), str(path))
+    verdict = judge_all(comparison, settings)
+    if expectations:
+        from reloadgate.expectations import agreed, check
+
+        verdict = agreed(verdict, check(comparison, settings))
+    report.publish(REPORTS, verdict, comparison)
+    typer.echo(f"judged: {verdict.status} ({verdict.reason}); {REPORTS}/{report.VERDICT}")
+
+
+@app.command()
+def gate(as_json: AsJson = False) -> None:
+    """Judge again from the bytes that lie there now, hold the verdict on file against it, and end as it says."""
+    from reloadgate import report
+    from reloadgate.gate import gate as hold_gate
+    from reloadgate.policy import read_yaml
+    from reloadgate.project import EVIDENCE, PARAMS, REPORTS, declared, read_policy, read_records
+
+    with report.on_file(REPORTS, "reloadgate gate") as verdict_file:
+        gated = hold_gate(declared(read_yaml(PARAMS)), read_records(), EVIDENCE, verdict_file, read_policy())
+        if gated.objections:
+            report.publish_objections(REPORTS, gated.verdict, gated.status, gated.objections)
+    for objection in gated.objections:
+        typer.echo(f"{gated.status}: {objection}", err=True)
+    _show(gated.verdict, as_json)
+    if gated.status is not gated.verdict.status:
+        typer.echo(f"gate: {gated.status}", err=True)
+    raise typer.Exit(gated.exit_code)
+
+
+def _show(verdict: "Verdict", as_json: bool) -> None:  # type: ignore[name-defined]  # noqa: F821
+    """The verdict for people, failures first, or as one JSON document."""
+    from reloadgate.nouns import to_dict
+    from reloadgate.verdict import Status
+
+    if as_json:
+        typer.echo(json.dumps(to_dict(verdict), sort_keys=True, indent=1, ensure_ascii=False))
+        return
+    for model in verdict.models:
+        bad = [f for f in model.findings if f.status in (Status.FAIL, Status.ERROR, Status.UNVERIFIED)]
+        bad.sort(key=lambda finding: finding.status is not Status.FAIL)
+        for finding in bad:
+            row = finding.row
+            typer.echo(f"{finding.status} {model.model} {row.artifact} · {row.group} · {row.subject}: {finding.message}")
+            if finding.remedy:
+                typer.echo(f"     → {finding.remedy}")
+        passed = sum(f.status is Status.PASS for f in model.findings)
+        noted = [f for f in model.findings if f.status is Status.NOTED]
+        for finding in noted:
+            typer.echo(f"NOTED {model.model} · {finding.row.group} · {finding.row.subject}: {finding.message}")
+        typer.echo(f"{model.status} {model.model} ({model.version}): {passed} passed, {len(bad)} not, {len(noted)} noted")
+    typer.echo(f"{verdict.status}: {verdict.reason}")
+
+
+def main() -> None:
+    """Run the command and end the process; the one place where errors become exit codes."""
+    import click
+
+    from reloadgate.errors import ReloadgateError
+
+    try:
+        code = app(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        typer.echo("reloadgate: interrupted; the reports say ERROR", err=True)
+        code = 130
+    except ReloadgateError as error:
+        typer.echo(f"reloadgate: {error}", err=True)
+        code = error.exit_code
+    except Exception:
+        traceback.print_exc()
+        typer.echo("reloadgate: ERROR: the checking itself broke; the reports say so", err=True)
+        code = 3
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,153 @@
+"""`compare`: read both evidences of every version from disk, and lay them against each other."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from reloadgate.arrays import ArrayReader
+from reloadgate.comparison import ArtifactFacts, Comparison, Group, ModelComparison, Outcome, Row
+from reloadgate.errors import UnreadableRecordError
+from reloadgate.evidence import (
+    EVIDENCE_DIR,
+    Artifact,
+    Log,
+    ReloadedEvidence,
+    SavedEvidence,
+    broken_seals,
+    read_saved,
+    read_seal,
+)
+from reloadgate.files import sha256_file
+from reloadgate.nouns import SCHEMA_VERSION, from_dict
+from reloadgate.project import Subject, VersionRecord
+from reloadgate.reload import artifacts_of, folder_of
+from reloadgate.rows import compare_evidence, environment_changes, fresh_rows, log_values, row_of
+
+
+def compare(subjects: Sequence[Subject], evidence: Path, records: dict[str, VersionRecord] | None = None) -> Comparison:
+    """Compare every subject's saved evidence with what `reload` left in `evidence`.
+
+    Args:
+        records: what training recorded of the versions; None where a version is verified by itself.
+    """
+    models = tuple(_compare_model(subject, evidence, records) for subject in subjects)
+    return Comparison(schema_version=SCHEMA_VERSION, models=models)
+
+
+def _compare_model(subject: Subject, evidence: Path, records: dict[str, VersionRecord] | None) -> ModelComparison:
+    version, rows, facts = subject.directory, [], []
+    saved, theirs, seal = None, None, None
+    try:
+        saved, theirs = read_saved(version / EVIDENCE_DIR)
+        seal = read_seal(version / EVIDENCE_DIR)[0].sha256
+        rows += list(_evidence_rows(subject, saved, seal, records))
+    except UnreadableRecordError as error:
+        detail = f"no evidence was saved with this version: {error}"
+        rows.append(row_of(Group.EVIDENCE, "saved evidence", Outcome.UNCHECKED, detail=detail))
+    for artifact in _artifacts(version, saved):
+        found, fact = _compare_artifact(subject, artifact, evidence, saved, theirs, seal)
+        rows += [replace(row, artifact=artifact.path) for row in found]
+        facts.append(fact)
+    return ModelComparison(
+        model=subject.name,
+        version=subject.path,
+        saved_sha256=seal,
+        artifacts=tuple(facts),
+        rows=tuple(replace(row, model=subject.name) for row in rows),
+    )
+
+
+def _artifacts(version: Path, saved: SavedEvidence | None) -> tuple[Artifact, ...]:
+    return artifacts_of(version, saved) if version.exists() else ()
+
+
+def _evidence_rows(subject: Subject, saved: SavedEvidence, seal: str, records: dict[str, VersionRecord] | None) -> Iterator[Row]:
+    broken = broken_seals(subject.directory / EVIDENCE_DIR, saved)
+    for problem in broken:
+        detail = "the evidence was altered after it was recorded"
+        yield row_of(Group.EVIDENCE, problem.split(":")[0], Outcome.CHANGED, seen=problem, detail=detail)
+    if not broken:
+        yield row_of(Group.EVIDENCE, "seal", Outcome.SAME)
+    if records is None:
+        return
+    record = records.get(subject.name)
+    if record is None or record.path != subject.path:
+        detail = f"training left no record of {subject.path}; run `dvc repro train@{subject.name}`"
+        yield row_of(Group.EVIDENCE, "record", Outcome.UNCHECKED, detail=detail)
+    elif record.evidence_sha256 != seal or record.files != saved.files:
+        detail = "this evidence is not the one that training recorded"
+        yield row_of(
+            Group.EVIDENCE,
+            "record",
+            Outcome.CHANGED,
+            expected=record.evidence_sha256[:16],
+            seen=seal[:16],
+            detail=detail,
+        )
+    else:
+        yield row_of(Group.EVIDENCE, "record", Outcome.SAME)
+
+
+def _compare_artifact(
+    subject: Subject,
+    artifact: Artifact,
+    evidence: Path,
+    saved: SavedEvidence | None,
+    theirs: ArrayReader | None,
+    seal: str | None,
+) -> tuple[list[Row], ArtifactFacts]:
+    folder = folder_of(evidence, subject.name, artifact)
+    reloaded, ours = None, None
+    try:
+        reloaded, ours, whole = _read_reloaded(folder)
+        if not whole:
+            detail = f"{folder} was altered after the reload"
+            rows = [row_of(Group.EVIDENCE, "reloaded evidence", Outcome.CHANGED, detail=detail)]
+        elif reloaded.saved_sha256 != seal or reloaded.artifact != artifact:
+            detail = "the reload looked at other evidence than lies in the version now: reload again"
+            rows = [row_of(Group.EVIDENCE, "reloaded evidence", Outcome.UNCHECKED, detail=detail)]
+        elif saved is None or theirs is None:
+            rows = list(fresh_rows(reloaded))
+        else:
+            rows = list(compare_evidence(saved, theirs, reloaded, ours))
+    except UnreadableRecordError as error:
+        rows = [row_of(Group.EVIDENCE, "arrays or reload", Outcome.UNCHECKED, detail=str(error))]
+    return rows, _facts(artifact, saved, reloaded, theirs, ours)
+
+
+def _read_reloaded(folder: Path) -> tuple[ReloadedEvidence, ArrayReader, bool]:
+    sealed, whole = read_seal(folder)
+    reloaded = from_dict(ReloadedEvidence, sealed.record, str(folder))
+    arrays = folder / "arrays.npz"
+    whole = whole and arrays.is_file() and sha256_file(arrays)[0] == reloaded.arrays_sha256
+    return reloaded, ArrayReader(arrays), whole
+
+
+def _facts(
+    artifact: Artifact,
+    saved: SavedEvidence | None,
+    reloaded: ReloadedEvidence | None,
+    theirs: ArrayReader | None,
+    ours: ArrayReader | None,
+) -> ArtifactFacts:
+    changes = environment_changes(saved.environment, reloaded.environment) if saved and reloaded else ("unknown",)
+    losses = {}
+    if saved and theirs:
+        losses["uninterrupted"] = log_values(_loss(saved.observation.logs), theirs)
+    if reloaded and reloaded.observation and ours:
+        losses["reloaded"] = log_values(_loss(reloaded.observation.logs), ours)
+    files = reloaded.files if reloaded else ()
+    return ArtifactFacts(
+        artifact=artifact.path,
+        requires=artifact.requires,
+        same_environment=not changes,
+        environment_changes=changes,
+        files={file.path: file.sha256 for file in files},
+        bytes=sum(file.size for file in files if artifact.path in (".", file.path.split("/")[0])),
+        reload_seconds=reloaded.seconds if reloaded else 0.0,
+        losses=losses,
+    )
+
+
+def _loss(logs: tuple[Log, ...]) -> Log | None:
+    return next((log for log in logs if log.name == "loss"), None)

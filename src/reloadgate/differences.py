@@ -1,0 +1,104 @@
+"""How far apart two arrays are: pure numpy, NaN and infinity explicit, no tolerance."""
+
+from typing import Any
+
+import numpy as np
+
+from reloadgate.arrays import Array, ArrayReader, Kept, np_dtype
+from reloadgate.nouns import noun
+
+_ORDERED: dict[int, type[np.signedinteger[Any]]] = {2: np.int16, 4: np.int32, 8: np.int64}
+
+
+@noun
+class Difference:
+    """How far `seen` is from `expected`; finite numbers only."""
+
+    max_abs: float
+    mean_abs: float
+    max_rel: float
+    """Largest difference relative to the larger of the two magnitudes at the same place, 0 where both are 0."""
+    max_ulp: int | None
+    """Largest distance in units of the last place; None for integers, text and where only a sketch was kept."""
+    differing: int
+    """Elements that differ; -1 where only a sketch was kept."""
+    estimated: bool
+    """True where the evidence keeps a sketch: the figures are then estimates, the inequality is certain."""
+
+
+def value_difference(expected: np.ndarray[Any, Any], seen: np.ndarray[Any, Any]) -> Difference | None:
+    """Measure two arrays of one shape and dtype; None where NaN, infinities or text differ, which no number measures."""
+    if expected.dtype.kind in "SU":
+        return _NONE if np.array_equal(expected, seen) else None
+    a, b = _wide(expected), _wide(seen)
+    if a.dtype.kind in "fc":
+        finite = np.isfinite(a)
+        if not np.array_equal(finite, np.isfinite(b)) or not np.array_equal(a[~finite], b[~finite], equal_nan=True):
+            return None
+        a, b = a[finite], b[finite]
+    gap = np.abs(a - b)
+    if not gap.size:
+        return _NONE
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = np.nan_to_num(gap / np.maximum(np.abs(a), np.abs(b)))
+    return Difference(
+        max_abs=float(gap.max()),
+        mean_abs=float(gap.mean()),
+        max_rel=float(relative.max()),
+        max_ulp=_ulps(expected, seen),
+        differing=int(np.count_nonzero(gap)),
+        estimated=False,
+    )
+
+
+def kept_difference(expected: Array, theirs: ArrayReader, seen: Array, ours: ArrayReader) -> Difference | None:
+    """Measure two arrays of evidence of one shape and dtype, from values where both are whole, else from sketches."""
+    if expected.sha256 == seen.sha256:
+        return _NONE
+    if expected.kept is Kept.VALUES and seen.kept is Kept.VALUES:
+        return value_difference(theirs.get(expected), ours.get(seen))
+    if (expected.nans, expected.infinities) != (seen.nans, seen.infinities):
+        return None
+    gap = np.abs(theirs.get(expected) - ours.get(seen))
+    largest = float(gap.max(initial=0.0))
+    scale = max(expected.largest, seen.largest)
+    # Equal sketches of unequal bytes: the difference is below what the sketch resolves, and not nothing.
+    floor = scale * float(np.finfo(np.float32).eps) if largest == 0.0 else largest
+    return Difference(
+        max_abs=max(largest, floor),
+        mean_abs=float(gap.mean()) if gap.size else 0.0,
+        max_rel=max(largest, floor) / scale if scale else 0.0,
+        max_ulp=None,
+        differing=-1,
+        estimated=True,
+    )
+
+
+_NONE = Difference(max_abs=0.0, mean_abs=0.0, max_rel=0.0, max_ulp=0, differing=0, estimated=False)
+
+
+def _wide(value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """float64 (or complex128) for everything; integers beyond 2**53 lose bits here, but their digest does not."""
+    return value.astype(np.complex128 if value.dtype.kind == "c" else np.float64)
+
+
+def _ulps(expected: np.ndarray[Any, Any], seen: np.ndarray[Any, Any]) -> int | None:
+    """Distance on the number line of representable values; NaN and infinity were compared before."""
+    is_float = expected.dtype.kind == "f" or expected.dtype == np_dtype("bfloat16")
+    ordered = _ORDERED.get(expected.dtype.itemsize)
+    if not is_float or ordered is None:
+        return None
+    with np.errstate(invalid="ignore"):
+        finite = np.isfinite(expected.astype(np.float64)) & np.isfinite(seen.astype(np.float64))
+    if not finite.any():
+        return 0
+    a, b = (_on_line(value[finite], ordered) for value in (expected, seen))
+    high, low = np.maximum(a, b), np.minimum(a, b)
+    # As unsigned, because the distance between two int64 may not fit an int64.
+    return int((high.astype(np.uint64) - low.astype(np.uint64)).max())
+
+
+def _on_line(value: np.ndarray[Any, Any], ordered: type[np.signedinteger[Any]]) -> np.ndarray[Any, Any]:
+    bits = np.ascontiguousarray(value).view(ordered).astype(np.int64)
+    lowest = np.int64(np.iinfo(ordered).min)
+    return np.where(bits < 0, lowest - bits, bits)

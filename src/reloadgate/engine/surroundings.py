@@ -1,0 +1,35 @@
+"""The environment variables of a fresh process: what a computation needs, and nothing of the caller's besides."""
+
+import itertools
+from collections.abc import Iterable, Mapping
+
+_SYSTEM = {"PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TEMP", "TMP", "LD_LIBRARY_PATH", "SYSTEMROOT"}
+_BIT_MOVING = (
+    "TF_ENABLE_", "TF_DISABLE_", "TF_USE_", "TF_XLA_", "TF_NUM_", "TF_DETERMINISTIC_", "TF_CUDNN_", "XLA_FLAGS",
+    "KERAS_BACKEND", "OMP_NUM_THREADS", "MKL_", "OPENBLAS_", "CUDA_VISIBLE_DEVICES",
+)  # fmt: skip
+
+
+def bit_moving(variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables that libraries read and that can change results."""
+    return {k: v for k, v in sorted(variables.items()) if k.startswith(_BIT_MOVING)}
+
+
+def fresh(variables: Mapping[str, str], recorded_hash_seeds: Iterable[str]) -> dict[str, str]:
+    """The environment of the reloading processes.
+
+    Args:
+        variables: the caller's environment.
+        recorded_hash_seeds: `PYTHONHASHSEED` of the saving processes: the reloading ones get another, also where users pin it.
+    """
+    kept = {name: value for name, value in variables.items() if name in _SYSTEM}
+    recorded = set(recorded_hash_seeds)
+    seed = next(str(number) for number in itertools.count(4051) if str(number) not in recorded)
+    return {
+        **kept,
+        **bit_moving(variables),
+        "PYTHONHASHSEED": seed,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUTF8": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "1",
+    }

@@ -1,0 +1,267 @@
+"""Evidence: what was observed of a model. Saved (in the training process) and reloaded (in a fresh one), by one observer."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from reloadgate.arrays import Array, ArrayReader
+from reloadgate.files import sha256_file
+from reloadgate.nouns import digest, from_dict, noun, read_json, to_dict, write_json
+
+EVIDENCE_DIR = "evidence"
+"""The folder inside a model version that holds its evidence: `evidence.json`, `arrays.npz` and the probe."""
+
+
+class Kind(StrEnum):
+    """What a variable is for."""
+
+    WEIGHT = "weight"
+    SLOT = "slot"
+    RANDOM_STATE = "random state"
+    RECURRENT_STATE = "recurrent state"
+    ASSET = "asset"
+
+
+class Capability(StrEnum):
+    """What an artifact can do once it is loaded."""
+
+    INFER = "infer"
+    RESUME = "resume"
+
+
+@noun
+class File:
+    """A file of the model version: path relative to it, SHA-256, size in bytes."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+@noun
+class Variable:
+    """One variable, before the resumed steps and after the last."""
+
+    key: str
+    """Keras' own storage path: attribute, class and position. The identity."""
+    path: str
+    """Keras' `Variable.path`, for people: it changes on every reload."""
+    name: str
+    """What is left of the path when every name that Keras made is taken away; "" when nothing is."""
+    kind: Kind
+    trainable: bool
+    value: Array
+    final: Array | None
+    noise: float
+    """Largest difference of `final` between two runs of the same steps on the saved side."""
+
+
+@noun
+class Output:
+    """One output of one way to call the model on the probe."""
+
+    mode: str
+    """`call` for `model(x, training=False)`, `predict` for `model.predict`."""
+    name: str
+    value: Array
+    noise: float
+    """Largest difference between two calls in the same process."""
+    constant: bool
+    """Whether every row of the probe gave the same: then the output is not exercised."""
+
+
+@noun
+class Optimizer:
+    key: str
+    class_name: str
+    config: dict[str, Any]
+    learning_rate: Array | None
+    slots: int
+    was_built: bool
+    """Whether it had its slots before the observer built it."""
+
+
+@noun
+class Log:
+    """One value that the model logs (loss, a metric) at every resumed step: float64, shape (steps,)."""
+
+    name: str
+    values: Array
+    noise: float
+
+
+@noun
+class Note:
+    """Something that could not be observed, or that the observer wants known, and of which group."""
+
+    group: str
+    subject: str
+    message: str
+
+
+@noun
+class Observation:
+    """Everything that one look at a live model gives."""
+
+    class_name: str
+    config: dict[str, Any] | None
+    compile_config: dict[str, Any] | None
+    compiled: bool
+    variables: tuple[Variable, ...]
+    assets: tuple[Variable, ...]
+    optimizers: tuple[Optimizer, ...]
+    outputs: tuple[Output, ...]
+    steps: int
+    logs: tuple[Log, ...]
+    moved_attributes: tuple[str, ...]
+    notes: tuple[Note, ...]
+
+
+@noun
+class Environment:
+    """What moves the bits: another value of any of these is another environment."""
+
+    python: str
+    platform: str
+    machine: str
+    processor: str
+    cpus: int
+    intra_op_threads: int
+    inter_op_threads: int
+    numpy: str
+    tensorflow: str
+    keras: str
+    devices: tuple[str, ...]
+    settings: dict[str, str]
+    """Environment variables that libraries read and that move the bits (`TF_ENABLE_ONEDNN_OPTS`, `XLA_FLAGS`, …)."""
+
+
+@noun
+class Recipe:
+    """How a fresh process gets the model: what the user declared, and nothing else of the user's is importable."""
+
+    loader: str | None
+    imports: tuple[str, ...]
+    code_path: tuple[str, ...]
+    """Folders, relative to the project's root where they lie inside it."""
+
+
+@noun
+class Artifact:
+    """One saved form of the model in a version."""
+
+    format: str
+    path: str
+    """Relative to the version's directory; "." for the user's own loader, which is given the directory."""
+    requires: Capability
+
+
+@noun
+class SavedEvidence:
+    schema_version: str
+    artifacts: tuple[Artifact, ...]
+    files: tuple[File, ...]
+    recipe: Recipe
+    environment: Environment
+    hash_seed: str
+    observation: Observation
+    arrays_sha256: str
+    probe_sha256: str | None
+
+
+class Tried(StrEnum):
+    HOLDS = "holds"
+    BROKEN = "broken"
+    UNCHECKED = "unchecked"
+    SKIPPED = "skipped"
+
+
+@noun
+class Check:
+    """The outcome of something that only the reloading process can try; `message` says what was seen, or why not."""
+
+    group: str
+    subject: str
+    tried: Tried
+    message: str
+
+
+@noun
+class Warned:
+    """A warning or log line of level WARNING and above raised while loading."""
+
+    category: str
+    message: str
+
+
+@noun
+class ReloadedEvidence:
+    schema_version: str
+    artifact: Artifact
+    saved_sha256: str | None
+    """Digest of the saved evidence that this reload was given; None when the version had none."""
+    files: tuple[File, ...]
+    """Every file of the version as the verifying process read it."""
+    loaded: bool
+    error: str
+    warnings: tuple[Warned, ...]
+    checks: tuple[Check, ...]
+    environment: Environment | None
+    hash_seed: str
+    observation: Observation | None
+    seconds: float
+    arrays_sha256: str | None
+
+
+@noun
+class Sealed:
+    """How evidence lies on disk: the record and the SHA-256 of its canonical JSON."""
+
+    schema_version: str
+    sha256: str
+    record: dict[str, Any]
+
+
+def write_evidence(directory: Path, record: SavedEvidence | ReloadedEvidence) -> str:
+    """Write `evidence.json` with its seal into a directory; return the seal, the SHA-256 of the canonical record."""
+    data = to_dict(record)
+    seal = digest(data)
+    write_json(
+        directory / "evidence.json",
+        {"schema_version": record.schema_version, "sha256": seal, "record": data},
+    )
+    return seal
+
+
+def read_seal(directory: Path) -> tuple[Sealed, bool]:
+    """The sealed record in a directory, and whether the seal is whole."""
+    path = directory / "evidence.json"
+    sealed = from_dict(Sealed, read_json(path), str(path))
+    return sealed, digest(sealed.record) == sealed.sha256
+
+
+def read_saved(directory: Path) -> tuple[SavedEvidence, ArrayReader]:
+    """The saved evidence in a folder and its arrays.
+
+    Raises:
+        UnreadableRecordError: missing, or not evidence. A broken seal does not raise: it is a row of the comparison.
+    """
+    sealed, _ = read_seal(directory)
+    return from_dict(SavedEvidence, sealed.record, str(directory)), ArrayReader(directory / "arrays.npz")
+
+
+def broken_seals(directory: Path, saved: SavedEvidence) -> list[str]:
+    """The files of a version's evidence that are not what was recorded, each with the reason."""
+    broken = []
+    sealed, whole = read_seal(directory)
+    if not whole:
+        broken.append(f"evidence.json: its record is not the one that was sealed ({sealed.sha256[:12]}…)")
+    for name, recorded in (("arrays.npz", saved.arrays_sha256), ("probe.npz", saved.probe_sha256)):
+        path = directory / name
+        if recorded is None:
+            continue
+        if not path.is_file():
+            broken.append(f"{name}: missing")
+        elif (seen := sha256_file(path)[0]) != recorded:
+            broken.append(f"{name}: SHA-256 {seen[:12]}…, recorded {recorded[:12]}…")
+    return broken

@@ -1,0 +1,177 @@
+"""`judge`: comparison and policy to verdict. Pure, quick, three outcomes, NaN explicit."""
+
+from collections.abc import Iterator
+
+from reloadgate.comparison import ArtifactFacts, Comparison, Group, ModelComparison, Outcome, Row
+from reloadgate.evidence import Capability
+from reloadgate.nouns import SCHEMA_VERSION, noun
+from reloadgate.policy import Location, Policy, RandomState, Relative
+from reloadgate.remedies import remedy
+from reloadgate.verdict import Finding, ModelVerdict, Status, Verdict, worst
+
+COMPUTED = (Group.PREDICTIONS, Group.RESUME)
+"""What is computed may differ in another environment; what is read from a file may not."""
+
+ALWAYS = (
+    Group.EVIDENCE,
+    Group.INSPECT,
+    Group.INTEGRITY,
+    Group.LOCATION,
+    Group.LOAD,
+    Group.STRUCTURE,
+    Group.WEIGHTS,
+    Group.PREDICTIONS,
+)
+TO_RESUME = (Group.COMPILE, Group.OPTIMIZER, Group.RESUME)
+"""Groups without a single row are groups that nobody looked at."""
+
+
+SAID_IN_ULPS = 10_000
+"""Beyond this many units in the last place the number says no more than the difference does."""
+
+
+def judge(comparison: Comparison, policy: Policy) -> Verdict:
+    """Judge every row; the whole is as bad as its worst row, and an empty comparison is UNVERIFIED."""
+    models = tuple(_judge_model(model, policy) for model in comparison.models)
+    status = worst({model.status for model in models})
+    return Verdict(schema_version=SCHEMA_VERSION, status=status, reason=_reason(models), policy=policy, models=models)
+
+
+def _judge_model(model: ModelComparison, policy: Policy) -> ModelVerdict:
+    facts = {one.artifact: one for one in model.artifacts}
+    findings = tuple(judge_row(row, policy, facts.get(row.artifact)) for row in rows_to_judge(model))
+    return ModelVerdict(
+        model=model.model,
+        version=model.version,
+        status=worst({finding.status for finding in findings}),
+        saved_sha256=model.saved_sha256,
+        files={one.artifact: one.files for one in model.artifacts},
+        environment_changes=tuple(sorted({change for one in model.artifacts for change in one.environment_changes})),
+        findings=findings,
+    )
+
+
+def rows_to_judge(model: ModelComparison) -> tuple[Row, ...]:
+    """The rows of a comparison, and one for every group that nobody looked at."""
+    return (*model.rows, *_unlooked(model))
+
+
+def _unlooked(model: ModelComparison) -> Iterator[Row]:
+    """A row for every group that has none and should: nothing checked is not a pass."""
+    for artifact in model.artifacts or ():
+        present = {row.group for row in model.rows if row.artifact in (artifact.artifact, "")}
+        wanted = (*ALWAYS, *(TO_RESUME if artifact.requires is Capability.RESUME else ()))
+        for group in wanted:
+            if group not in present:
+                yield _unchecked(model.model, artifact.artifact, group, f"nothing of {group} was looked at")
+    if not model.artifacts:
+        yield _unchecked(model.model, "", Group.EVIDENCE, "no artifact was looked at")
+
+
+def _unchecked(model: str, artifact: str, group: Group, detail: str) -> Row:
+    return Row(model=model, artifact=artifact, group=group, subject="", outcome=Outcome.UNCHECKED, detail=detail)
+
+
+def judge_row(row: Row, policy: Policy, facts: ArtifactFacts | None) -> Finding:
+    """What the policy says of one row."""
+    limit: Limit | None = None
+    match row.outcome:
+        case Outcome.DIFFERS:
+            limit = _limit(row, policy, facts is not None and facts.same_environment)
+            status, message = _judge_difference(row, policy, limit)
+        case Outcome.LOST:
+            status = _LOST[policy.random_state]
+            message = f"{row.detail}; the policy wants it in: {policy.random_state}"
+        case Outcome.BROKEN if row.group is Group.LOCATION and policy.location is Location.ANY:
+            status, message = Status.NOTED, f"{row.detail} (allowed by location: any)"
+        case Outcome.SAME:
+            status, message = Status.PASS, row.seen or "the same"
+        case Outcome.UNCHECKED:
+            status, message = Status.UNVERIFIED, row.detail
+        case Outcome.SKIPPED:
+            status, message = Status.SKIPPED, row.detail
+        case Outcome.NOTED | Outcome.NOT_EXERCISED:
+            status, message = Status.NOTED, f"{row.outcome}: {_sentence(row)}"
+        case _:
+            status, message = Status.FAIL, _sentence(row)
+    advice = remedy(row) if status in (Status.FAIL, Status.UNVERIFIED, Status.ERROR) else ""
+    return Finding(
+        row=row,
+        status=status,
+        message=message,
+        limit=limit.allowed if limit else None,
+        smallest_tolerance=limit.measured if limit else None,
+        setting=limit.setting if limit else "",
+        remedy=advice,
+    )
+
+
+_LOST = {
+    RandomState.ARTIFACT: Status.FAIL,
+    RandomState.VERSION: Status.NOTED,
+    RandomState.IGNORED: Status.SKIPPED,
+}
+
+
+def _sentence(row: Row) -> str:
+    sentence = row.detail or str(row.outcome)
+    if row.expected:
+        return f"{sentence}; expected {row.expected}, seen {row.seen or 'nothing'}"
+    return f"{sentence}: {row.seen}" if row.seen else sentence
+
+
+@noun
+class Limit:
+    """What applies to one difference: all in one unit, absolute here and relative to the signal elsewhere."""
+
+    allowed: float
+    measured: float
+    signal: float
+    setting: str
+
+
+def _limit(row: Row, policy: Policy, same_environment: bool) -> Limit:
+    assert row.difference is not None
+    if same_environment or row.group not in COMPUTED:
+        allowed = float(getattr(policy.tolerances, str(row.group), 0.0))
+        setting = f"tolerances.{row.group}" if hasattr(policy.tolerances, str(row.group)) else ""
+        return Limit(allowed=allowed, measured=row.difference.max_abs, signal=row.scale, setting=setting)
+    section: Relative = getattr(policy.other_environment, str(row.group))
+    dtype = row.dtype if hasattr(section, row.dtype) else "float64"
+    return Limit(
+        allowed=getattr(section, dtype),
+        measured=row.difference.max_abs / row.scale if row.scale else row.difference.max_abs,
+        signal=1.0,
+        setting=f"other_environment.{row.group}.{dtype}",
+    )
+
+
+def _judge_difference(row: Row, policy: Policy, limit: Limit) -> tuple[Status, str]:
+    measured = row.difference
+    assert measured is not None
+    about = "about " if measured.estimated else ""
+    ulps = f", {measured.max_ulp} ULP" if measured.max_ulp is not None and measured.max_ulp < SAID_IN_ULPS else ""
+    sentence = f"{row.detail or 'it differs'}: largest difference {about}{measured.max_abs:.6g}{ulps}"
+    if row.noise > policy.noise_cap * row.scale:
+        return (
+            Status.UNVERIFIED,
+            f"{sentence}; the noise floor {row.noise:.3g} is above the cap of {policy.noise_cap:g}",
+        )
+    if measured.max_abs <= row.noise:
+        return Status.PASS, f"{sentence}, within the noise floor {row.noise:.3g}"
+    if row.flips is not None and row.flips > policy.flips:
+        return Status.FAIL, f"{sentence}; the policy allows {policy.flips} flips"
+    if limit.measured > limit.allowed:
+        needed = f"the smallest that would pass is {limit.measured:.9g}"
+        return Status.FAIL, f"{sentence}; the policy allows {limit.allowed:g}, {needed}"
+    if limit.allowed >= limit.signal:
+        reason = f"the tolerance {limit.allowed:g} is not below the signal {limit.signal:.3g}, so nothing could fail"
+        return Status.UNVERIFIED, f"{sentence}; {reason}"
+    return Status.PASS, f"{sentence}, within the tolerance {limit.allowed:g}"
+
+
+def _reason(models: tuple[ModelVerdict, ...]) -> str:
+    if not models:
+        return "no model was looked at"
+    counts = {status: sum(model.status is status for model in models) for status in Status}
+    return ", ".join(f"{count} {status}" for status, count in counts.items() if count)

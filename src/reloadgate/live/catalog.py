@@ -1,0 +1,193 @@
+"""Which variable is which: Keras' own storage paths, taken from Keras' own saver.
+
+Keras names what it stores by attribute, class and position (`layers/dense/vars/0`), and that name is the same in the live
+and in the reloaded model where `Variable.path` is not. The saver is run with a store that writes nothing and remembers
+what it was given.
+"""
+
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras.src.backend.common import global_state
+from keras.src.saving import saving_lib
+from keras.src.utils.naming import to_snake_case
+
+from reloadgate.errors import ObservationError
+from reloadgate.evidence import Kind
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """A live variable and what it is known by."""
+
+    key: str
+    path: str
+    name: str
+    kind: Kind
+    trainable: bool
+    variable: Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Catalog:
+    entries: tuple[Entry, ...]
+    optimizers: tuple[tuple[str, Any], ...]
+    """Storage path and object."""
+    stored_values: tuple[tuple[str, np.ndarray[Any, Any]], ...]
+    """What layers store that is no variable: lookup tables, numpy state of a layer's own `save_own_variables`."""
+
+
+class _Remembering(saving_lib.NpzIOStore):  # type: ignore[misc]
+    """A weights store that writes nothing. Keras asks for a subclass of its own stores."""
+
+    def __init__(self) -> None:
+        self.contents: dict[str, dict[str, Any]] = {}
+        self.last = ""
+
+    def make(self, path: str, metadata: Any = None) -> dict[str, Any]:
+        self.last = path
+        return self.contents.setdefault(path, {})
+
+
+class _Visited(set[int]):
+    """The saver's set of objects it has seen, which also learns the storage path of each."""
+
+    def __init__(self, store: _Remembering) -> None:
+        super().__init__()
+        self.store = store
+        self.paths: dict[int, str] = {}
+
+    def add(self, identity: int) -> None:
+        super().add(identity)
+        self.paths[identity] = self.store.last
+
+
+def catalog(model: Any) -> Catalog:
+    """Every variable of a model and its optimizers, each once, under its storage path.
+
+    Raises:
+        ObservationError: two variables have one storage path.
+    """
+    store = _Remembering()
+    visited = _Visited(store)
+    saving_lib._save_state(model, store, None, "", visited)
+    optimizers = tuple(_optimizers(model, visited.paths))
+    seen: dict[int, Entry] = {}
+    stored_values = []
+
+    def enter(key: str, variable: Any, kind: Kind) -> None:
+        if id(variable) not in seen:
+            seen[id(variable)] = _entry(key, variable, kind, model)
+
+    optimizer_paths = {path for path, _ in optimizers}
+    for path, contents in store.contents.items():
+        if path in optimizer_paths:
+            continue
+        for slot, value in contents.items():
+            key = _join(path, "vars", slot)
+            if isinstance(value, keras.Variable):
+                enter(key, value, Kind.WEIGHT)
+            else:
+                stored_values.append((key, np.asarray(keras.ops.convert_to_numpy(value))))
+    for key, variable in _random_states(model, visited.paths):
+        enter(key, variable, Kind.RANDOM_STATE)
+    for key, variable in _recurrent_states(model, visited.paths):
+        enter(key, variable, Kind.RECURRENT_STATE)
+    for position, variable in enumerate(model.variables):
+        if id(variable) not in seen:
+            enter(f"not stored/{position}", variable, Kind.WEIGHT)
+    for path, optimizer in optimizers:
+        for position, variable in enumerate(optimizer.variables):
+            enter(_join(path, "vars", str(position)), variable, Kind.SLOT)
+    entries = tuple(seen.values())
+    _assert_unique([entry.key for entry in entries] + [key for key, _ in stored_values])
+    return Catalog(entries=entries, optimizers=optimizers, stored_values=tuple(stored_values))
+
+
+def _optimizers(model: Any, paths: dict[int, str]) -> Iterator[tuple[str, Any]]:
+    found: dict[int, tuple[str, Any]] = {}
+    for attribute, value in [("optimizer", getattr(model, "optimizer", None)), *sorted(vars(model).items())]:
+        if isinstance(value, keras.optimizers.Optimizer) and id(value) not in found:
+            found[id(value)] = (paths.get(id(value), attribute.lstrip("_")), value)
+    inner = {id(getattr(optimizer, "inner_optimizer", None)) for _, optimizer in found.values()}
+    return (item for identity, item in found.items() if identity not in inner)
+
+
+def _random_states(model: Any, paths: dict[int, str]) -> Iterator[tuple[str, Any]]:
+    """Seed generators, which Keras stores in no file, under their owner's path; the global one where it was used."""
+    for layer in model._flatten_layers():
+        path = paths.get(id(layer), layer.name)
+        for position, generator in enumerate(layer._seed_generators):
+            yield _join(path, "seed_generators", str(position)), generator.state
+    shared = global_state.get_global_attribute("global_seed_generator")
+    if shared is not None:
+        yield "global seed generator", shared.state
+
+
+def _recurrent_states(model: Any, paths: dict[int, str]) -> Iterator[tuple[str, Any]]:
+    for layer in model._flatten_layers():
+        states = getattr(layer, "states", None)
+        if not getattr(layer, "stateful", False) or states is None:
+            continue
+        for position, state in enumerate(keras.tree.flatten(states)):
+            if isinstance(state, keras.Variable):
+                yield _join(paths.get(id(layer), layer.name), "states", str(position)), state
+
+
+def _entry(key: str, variable: Any, kind: Kind, model: Any) -> Entry:
+    return Entry(
+        key=key,
+        path=variable.path,
+        name="" if kind is Kind.SLOT else chosen_name(variable.path, _made_names(model), model.name),
+        kind=kind,
+        trainable=bool(variable.trainable) and kind is Kind.WEIGHT,
+        variable=variable,
+    )
+
+
+def chosen_name(path: str, made: set[str], root: str) -> str:
+    """A variable's path without the root's prefix and without the names that Keras made; "" where no layer was named."""
+    *layers, own = path.split("/")
+    chosen = [part for part in layers if part not in made and part != root]
+    return "/".join([*chosen, own]) if chosen else ""
+
+
+def _made_names(model: Any) -> set[str]:
+    """Names of layers that Keras derived from their classes: `dense`, `dense_3`."""
+    made = set()
+    for layer in model._flatten_layers():
+        if re.fullmatch(rf"{re.escape(to_snake_case(type(layer).__name__))}(_\d+)?", layer.name):
+            made.add(layer.name)
+    return made
+
+
+def _assert_unique(keys: list[str]) -> None:
+    twice = sorted({key for key in keys if keys.count(key) > 1}) if len(set(keys)) != len(keys) else []
+    if twice:
+        raise ObservationError(
+            f"two variables share the storage path {twice[0]!r}, so Keras stores only one of them: "
+            "hold the layers in attributes or containers of different names"
+        )
+
+
+def assets(model: Any) -> list[tuple[str, bytes]]:
+    """What the layers save as asset files (vocabularies and such): storage path with file name, and bytes."""
+    with tempfile.TemporaryDirectory(prefix="reloadgate-assets-") as folder:
+        store = saving_lib.DiskIOStore("assets", mode="w")
+        try:
+            saving_lib._save_state(model, None, store, "", set())
+            root = Path(store.working_dir)
+            return [(path.relative_to(root).as_posix(), path.read_bytes()) for path in sorted(root.rglob("*")) if path.is_file()]
+        finally:
+            store.close()
+            del folder
+
+
+def _join(*parts: str) -> str:
+    return "/".join(part for part in parts if part)

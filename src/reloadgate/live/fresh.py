@@ -1,0 +1,269 @@
+"""What happens in the fresh process: read and hash the bytes, load them, observe the model, write the evidence."""
+
+import gc
+import logging
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from reloadgate.arrays import ArrayReader, ArrayWriter
+from reloadgate.engine import Job
+from reloadgate.errors import UnreadableRecordError
+from reloadgate.evidence import (
+    EVIDENCE_DIR,
+    Artifact,
+    Check,
+    Environment,
+    File,
+    Kind,
+    Observation,
+    Recipe,
+    ReloadedEvidence,
+    SavedEvidence,
+    Tried,
+    Warned,
+    read_saved,
+    read_seal,
+    write_evidence,
+)
+from reloadgate.files import project_root, regular_files, sha256_file
+from reloadgate.formats import format_named, keras_file
+from reloadgate.live.environment import environment, set_threads
+from reloadgate.live.observe import glance, observe
+from reloadgate.nouns import SCHEMA_VERSION
+from reloadgate.places import look_at
+from reloadgate.probe import Probe
+
+NO_RECIPE = Recipe(loader=None, imports=(), code_path=())
+STORED = (Kind.WEIGHT, Kind.SLOT)
+IGNORED_LOGGERS = {"h5py"}
+
+
+class Loaded:
+    """What the reload has come to so far: filled step by step, so that an error leaves what was seen before it."""
+
+    def __init__(self) -> None:
+        self.error = ""
+        self.environment: Environment | None = None
+        self.observation: Observation | None = None
+        self.checks: list[Check] = []
+        self.warnings: list[Warned] = []
+
+
+def reload_artifact(job: Job, folder: Path) -> None:
+    """Reload one artifact and write `evidence.json` and `arrays.npz` into the job's folder.
+
+    Args:
+        folder: an empty folder of this process' own.
+    """
+    started = time.monotonic()
+    version, out = Path(job.version), Path(job.out)
+    saved, theirs, seal = _saved(version)
+    recipe = saved.recipe if saved else NO_RECIPE
+    private = folder / "copy"
+    private.mkdir()
+    files = _copy_and_hash(version, job.artifact, private, bare=saved is None)
+    _make_importable(recipe, version)
+    arrays, loaded = ArrayWriter(), Loaded()
+    loaded.checks.extend(_looked_at(job.artifact, version, private))
+    try:
+        if not any(check.tried is Tried.BROKEN for check in loaded.checks if check.group == "inspect"):
+            _reload(job.artifact, version, private, folder, saved, theirs, recipe, arrays, loaded)
+        else:
+            loaded.error = "it was not loaded, because inspection refused it"
+    except Exception as error:
+        loaded.error = f"{type(error).__name__}: {' '.join(str(error).split())}"[:1500]
+    arrays.write(out / "arrays.npz")
+    write_evidence(
+        out,
+        ReloadedEvidence(
+            schema_version=SCHEMA_VERSION,
+            artifact=job.artifact,
+            saved_sha256=seal,
+            files=files,
+            loaded=loaded.observation is not None,
+            error=loaded.error,
+            warnings=tuple(loaded.warnings),
+            checks=tuple(loaded.checks),
+            environment=loaded.environment,
+            hash_seed=os.environ.get("PYTHONHASHSEED", ""),
+            observation=loaded.observation,
+            seconds=round(time.monotonic() - started, 3),
+            arrays_sha256=sha256_file(out / "arrays.npz")[0],
+        ),
+    )
+
+
+def _reload(
+    artifact: Artifact,
+    version: Path,
+    private: Path,
+    folder: Path,
+    saved: SavedEvidence | None,
+    theirs: ArrayReader | None,
+    recipe: Recipe,
+    arrays: ArrayWriter,
+    loaded: Loaded,
+) -> None:
+    if saved:
+        set_threads(saved.environment)
+    form = format_named(artifact.format)
+    # The private copy holds the very bytes that were hashed. The user's own loader is given the directory that it knows.
+    first, other = (version, private) if artifact.path == "." else (private / artifact.path, version / artifact.path)
+    with _catching_warnings(loaded.warnings):
+        for module in recipe.imports:
+            __import__(module)
+        try:
+            model = form.load(first, recipe)
+        finally:
+            # Not before: reading it initialises the devices, which a loader may want to configure.
+            loaded.environment = environment()
+    probe = _probe(version, saved)
+    steps = saved.observation.steps if saved else 0
+    random_state = _random_state(saved, theirs) if saved and theirs else {}
+    loaded.observation = observe(model, probe, arrays, steps=steps, repeat=False, random_state=random_state)
+    if probe.rows:
+        again = folder / "round-trip.keras"
+        if artifact.format == keras_file.NAME:
+            loaded.checks.append(_try("round trip", lambda: _save_again(model, again)))
+        else:
+            loaded.checks.append(_skipped("round trip", "only your own code writes this artifact"))
+        del model
+        gc.collect()
+        if again.exists():
+            loaded.checks[-1] = _try("round trip", lambda: _same_again(keras.models.load_model(again), loaded, probe))
+        loaded.checks.append(_try("relocation", lambda: _same_again(form.load(other, recipe), loaded, probe)))
+
+
+def _looked_at(artifact: Artifact, version: Path, private: Path) -> Iterator[Check]:
+    """What is known of the artifact before anything is loaded."""
+    place = look_at(version)
+    for message in place.problems:
+        yield Check(group="location", subject="version", tried=Tried.BROKEN, message=message)
+    for message in place.notices:
+        yield Check(group="location", subject="version", tried=Tried.SKIPPED, message=message)
+    if not place.problems:
+        yield Check(group="location", subject="version", tried=Tried.HOLDS, message="")
+    refused = format_named(artifact.format).inspect(private / artifact.path)
+    for message in refused:
+        yield Check(group="inspect", subject="artifact", tried=Tried.BROKEN, message=message)
+    if not refused:
+        yield Check(group="inspect", subject="artifact", tried=Tried.HOLDS, message="")
+
+
+def _saved(version: Path) -> tuple[SavedEvidence | None, ArrayReader | None, str | None]:
+    """The version's evidence; all None where it has none that can be read (the comparison says which)."""
+    try:
+        saved, theirs = read_saved(version / EVIDENCE_DIR)
+        return saved, theirs, read_seal(version / EVIDENCE_DIR)[0].sha256
+    except UnreadableRecordError:
+        return None, None, None
+
+
+def _probe(version: Path, saved: SavedEvidence | None) -> Probe:
+    if saved is None or saved.probe_sha256 is None:
+        return Probe()
+    return Probe.read(version / EVIDENCE_DIR / "probe.npz")
+
+
+def _random_state(saved: SavedEvidence, theirs: ArrayReader) -> dict[str, np.ndarray[Any, Any]]:
+    return {v.key: theirs.get(v.value) for v in saved.observation.variables if v.kind is Kind.RANDOM_STATE}
+
+
+def _copy_and_hash(version: Path, artifact: Artifact, private: Path, bare: bool) -> tuple[File, ...]:
+    """Hash every file of the version while copying it: what is loaded from `private` is what was hashed."""
+    names = [Path(artifact.path)] if bare else list(regular_files(version, leave_out=EVIDENCE_DIR))
+    found = []
+    for name in names:
+        wanted = artifact.path == "." or name.as_posix().split("/")[0] == artifact.path.split("/")[0]
+        copy = private / name if wanted else None
+        if copy:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+        if not (version / name).is_file():
+            continue  # a row of the comparison: missing, or no regular file
+        sha256, size = sha256_file(version / name, copy_to=copy)
+        found.append(File(path=name.as_posix(), sha256=sha256, size=size))
+    return tuple(found)
+
+
+def _make_importable(recipe: Recipe, version: Path) -> None:
+    """The declared folders and nothing else of the user's."""
+    root = project_root(version) or version
+    for folder in reversed(recipe.code_path):
+        sys.path.insert(0, str(root / folder))
+
+
+# What only this process can try
+
+
+def _try(group: str, action: Callable[[], str]) -> Check:
+    """`action` returns what differs, "" when nothing does."""
+    try:
+        difference = action()
+    except Exception as error:
+        difference = f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
+    tried = Tried.BROKEN if difference else Tried.HOLDS
+    return Check(group=group, subject="model", tried=tried, message=difference)
+
+
+def _skipped(group: str, reason: str) -> Check:
+    return Check(group=group, subject="model", tried=Tried.SKIPPED, message=reason)
+
+
+def _save_again(model: Any, path: Path) -> str:
+    model.save(path)
+    return ""
+
+
+def _same_again(model: Any, loaded: Loaded, probe: Probe) -> str:
+    """What differs between a model and the observation already made: its stored variables, and its predictions."""
+    assert loaded.observation is not None
+    expected, (seen, outputs) = loaded.observation, glance(model, probe)
+    before = {v.key: v.value.sha256 for v in expected.variables if v.kind in STORED}
+    after = {key: sha256 for (key, kind), sha256 in seen.items() if kind in STORED}
+    moved = sorted(key for key in {*before, *after} if before.get(key) != after.get(key))
+    if moved:
+        return f"{len(moved)} variables differ, the first {moved[0]}"
+    for output in expected.outputs:
+        if output.mode == "call" and not output.noise and outputs.get(output.name) != output.value.sha256:
+            return f"the output {output.name} differs"
+    return ""
+
+
+@contextmanager
+def _catching_warnings(found: list[Warned]) -> Iterator[None]:
+    """Collect Python warnings and log records of level WARNING and above."""
+
+    class Collecting(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.name not in IGNORED_LOGGERS:
+                add(f"log {record.name}", record.getMessage())
+
+    def add(category: str, message: str) -> None:
+        warned = Warned(category=category, message=" ".join(message.split())[:500])
+        if warned not in found:
+            found.append(warned)
+
+    handler = Collecting(logging.WARNING)
+    loggers = [logging.getLogger(name) for name in ("", "tensorflow", "absl")]
+    for logger in loggers:
+        logger.addHandler(handler)
+    try:
+        with warnings.catch_warnings(record=True) as raised:
+            warnings.simplefilter("always")
+            try:
+                yield
+            finally:
+                for one in raised:
+                    add(one.category.__name__, str(one.message))
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)

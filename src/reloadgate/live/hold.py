@@ -1,0 +1,173 @@
+"""Holding a live model still: whatever happens inside `held`, afterwards it is bit for bit what it was.
+
+Kept and put back are every variable (model, optimizers, metrics, seed generators, states of recurrent layers), every
+attribute of the model's objects, the names that Keras counts, and the random state of Python, NumPy and TensorFlow.
+"""
+
+import copy
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras.src.backend.common import global_state
+from tensorflow.python.eager import context as eager_context
+from tensorflow.python.framework import config as tf_config
+
+from reloadgate.live.catalog import catalog
+
+PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic)
+
+
+class Held:
+    """The state of a model at one moment, to be put back any number of times."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.values = [(variable, read(variable)) for variable in _variables(model)]
+        self.attributes = [(thing, _attributes(thing)) for thing in _objects(model)]
+
+    def put_back(self) -> None:
+        for variable, value in self.values:
+            write(variable, value)
+        known = {id(variable) for variable, _ in self.values}
+        for metric in self.model.metrics:
+            # Metrics build their variables at the first step: those are new, and start at their initial value.
+            if any(id(variable) not in known for variable in metric.variables):
+                metric.reset_state()
+
+    def put_back_attributes(self) -> list[str]:
+        """Put back every attribute; return the plain ones that had moved, as `layer.attribute`."""
+        moved = []
+        for thing, before in self.attributes:
+            now = vars(thing)
+            for attribute, (value, content) in before.items():
+                if now.get(attribute, _ABSENT) is not value:
+                    if _is_plain(value) and not _is_keras_own(attribute):
+                        moved.append(f"{getattr(thing, 'name', type(thing).__name__)}.{attribute}")
+                    now[attribute] = value
+                elif content is not _ABSENT and not _same(value, content):
+                    moved.append(f"{getattr(thing, 'name', type(thing).__name__)}.{attribute}")
+                    _restore_content(value, content)
+        return sorted(set(moved))
+
+
+_ABSENT = object()
+
+
+@contextmanager
+def held(model: Any) -> Iterator[Held]:
+    """Hold a model and the process' random state while the block runs, then put everything back."""
+    names = copy.copy(global_state.get_global_attribute("object_name_uids"))
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    context = eager_context.context()
+    tf_seed, tf_rng = context._seed, copy.deepcopy(getattr(context, "_rng", None))
+    state = Held(model)
+    try:
+        yield state
+    finally:
+        state.put_back()
+        state.put_back_attributes()
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+        context._seed = tf_seed
+        if tf_rng is not None:
+            context._rng = tf_rng
+        if names is not None:
+            global_state.set_global_attribute("object_name_uids", names)
+
+
+@contextmanager
+def deterministic_operations() -> Iterator[None]:
+    """Op determinism while the block runs, and the caller's own setting afterwards."""
+    before = tf_config.is_op_determinism_enabled()
+    tf.config.experimental.enable_op_determinism()
+    try:
+        yield
+    finally:
+        if not before:
+            tf_config.disable_op_determinism()
+
+
+def read(variable: Any) -> np.ndarray[Any, Any]:
+    """A copy of a variable's value."""
+    return np.array(keras.ops.convert_to_numpy(variable))
+
+
+def write(variable: Any, value: np.ndarray[Any, Any]) -> None:
+    """Give a variable a value of its own shape and dtype, bit for bit."""
+    backing = getattr(variable, "_value", variable)
+    backing = variable if backing is None else backing
+    backing.assign(tf.convert_to_tensor(value, dtype=backing.dtype))
+
+
+def _variables(model: Any) -> list[Any]:
+    found = {id(entry.variable): entry.variable for entry in catalog(model).entries}
+    for metric in model.metrics:
+        found.update({id(variable): variable for variable in metric.variables})
+    return list(found.values())
+
+
+def _objects(model: Any) -> list[Any]:
+    things = [*model._flatten_layers(), *(optimizer for _, optimizer in catalog(model).optimizers), *model.metrics]
+    for container in ("_compile_metrics", "_compile_loss"):
+        if getattr(model, container, None) is not None:
+            things.append(getattr(model, container))
+    # What is not built yet is built by the first step and stays built: half of it cannot be taken back.
+    return [
+        thing
+        for thing in {id(thing): thing for thing in things}.values()
+        if hasattr(thing, "__dict__") and getattr(thing, "built", True)
+    ]
+
+
+def _attributes(thing: Any) -> dict[str, tuple[Any, Any]]:
+    """Every attribute, with a copy of its content where that is plain and could be changed in place."""
+    return {name: (value, _copied(value) if _is_plain_container(value) else _ABSENT) for name, value in vars(thing).items()}
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, PLAIN) or _is_plain_container(value)
+
+
+def _is_plain_container(value: Any) -> bool:
+    if isinstance(value, np.ndarray):
+        return bool(value.dtype.kind != "O")
+    if isinstance(value, dict):
+        return all(_is_plain(key) and _is_plain(item) for key, item in value.items())
+    return isinstance(value, (list, set)) and all(_is_plain(item) for item in value)
+
+
+def _copied(value: Any) -> Any:
+    """Plain lists, sets and dicts all the way down: Keras' tracked containers cannot be deep-copied."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_copied(item) for item in value]
+    return set(value) if isinstance(value, set) else value
+
+
+def _is_keras_own(attribute: str) -> bool:
+    """Attributes that every step sets and that are no state of the user's."""
+    return attribute.startswith("_") or attribute in {"built", "train_function", "test_function", "predict_function"}
+
+
+def _same(value: Any, content: Any) -> bool:
+    if isinstance(value, np.ndarray):
+        return bool(value.shape == content.shape and value.tobytes() == content.tobytes())
+    return bool(value == content)
+
+
+def _restore_content(value: Any, content: Any) -> None:
+    if isinstance(value, np.ndarray):
+        value[...] = content
+    elif isinstance(value, list):
+        value[:] = content
+    else:
+        value.clear()
+        value.update(content)

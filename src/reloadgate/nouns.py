@@ -1,0 +1,122 @@
+"""How every record of reloadgate is declared, written and read.
+
+A noun is a frozen dataclass. Its JSON is canonical (sorted keys, no NaN, no infinity), carries `schema_version` where it
+is a file, and is read strictly: unknown keys, duplicate keys and wrong types are refused with the path of the offender.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, dataclass_transform
+
+from reloadgate.errors import UnreadableRecordError
+from reloadgate.files import write_atomically
+
+SCHEMA_VERSION = "1.0"
+"""major.minor of every file reloadgate writes: another major is refused, a newer minor is read when it fits."""
+
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def noun(cls: type[T]) -> type[T]:
+    """Declare a record: frozen, keyword-only, slotted, and strict when read."""
+    made: type[T] = dataclass(frozen=True, kw_only=True, slots=True)(cls)
+    made.__pydantic_config__ = {"extra": "forbid", "strict": True, "allow_inf_nan": False}  # type: ignore[attr-defined]
+    return made
+
+
+_adapters: dict[Any, Any] = {}
+
+
+def _adapter(cls: Any) -> Any:
+    from pydantic import TypeAdapter
+
+    if cls not in _adapters:
+        _adapters[cls] = TypeAdapter(cls)
+    return _adapters[cls]
+
+
+def to_dict(record: Any) -> Any:
+    """The record as plain JSON values; the inverse of `from_dict`."""
+    return _adapter(type(record)).dump_python(record, mode="json")
+
+
+def from_dict(cls: type[T], data: Any, where: str = "") -> T:
+    """Read a record strictly.
+
+    Raises:
+        UnreadableRecordError: an unknown, missing or mistyped field; the message names its path.
+    """
+    from pydantic import ValidationError
+
+    _check_schema(data, where)
+    try:
+        made: T = _adapter(cls).validate_json(canonical(data), strict=True)
+    except ValidationError as error:
+        problems = "; ".join(_problem(e["loc"], e["msg"]) for e in error.errors()[:5])
+        raise UnreadableRecordError(f"{where or cls.__name__}: not a {cls.__name__}: {problems}") from None
+    return made
+
+
+def _problem(location: Iterable[str | int], message: str) -> str:
+    path = ""
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    return f"{path}: {message}"
+
+
+def _check_schema(data: Any, where: str) -> None:
+    if not isinstance(data, dict) or "schema_version" not in data:
+        return
+    theirs = str(data["schema_version"])
+    if theirs.split(".")[0] != SCHEMA_VERSION.split(".")[0]:
+        raise UnreadableRecordError(
+            f"{where}: schema {theirs} is not one that this reloadgate reads ({SCHEMA_VERSION}); "
+            "use the release of reloadgate that wrote it, or record again"
+        )
+
+
+def canonical(data: Any) -> bytes:
+    """JSON bytes that are the same wherever the data are the same: sorted keys, no spaces, no NaN."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def digest(data: Any) -> str:
+    """SHA-256 of the canonical JSON, in hexadecimal."""
+    return hashlib.sha256(canonical(data)).hexdigest()
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON for people and for git: sorted, indented, published by an atomic rename."""
+    text = json.dumps(data, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomically(path, (text + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON that names no key twice and holds no NaN.
+
+    Raises:
+        UnreadableRecordError: the file is missing, or is not such JSON.
+    """
+    try:
+        return json.loads(path.read_bytes(), object_pairs_hook=_unique, parse_constant=_no_constant)
+    except FileNotFoundError:
+        raise UnreadableRecordError(f"{path} is missing") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise UnreadableRecordError(f"{path} cannot be read as JSON: {error}") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        seen: set[str] = set()
+        twice = sorted({key for key, _ in pairs if key in seen or seen.add(key)})  # type: ignore[func-returns-value]
+        raise ValueError(f"the key {twice[0]!r} appears twice")
+    return made
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a JSON number")

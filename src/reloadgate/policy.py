@@ -1,0 +1,177 @@
+"""Policy: what is good enough. Read from the section `policy` of `params.yaml`; frozen."""
+
+import dataclasses
+import difflib
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from reloadgate.errors import UsageError
+from reloadgate.nouns import noun
+
+
+class RandomState(StrEnum):
+    """Where the state of seed generators must be kept."""
+
+    ARTIFACT = "artifact"
+    VERSION = "version"
+    IGNORED = "ignored"
+
+
+class Location(StrEnum):
+    PERSISTENT = "persistent"
+    ANY = "any"
+
+
+def _refuse_impossible(settings: Any) -> None:
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if isinstance(value, float) and not (math.isfinite(value) and value >= 0):
+            raise ValueError(f"{field.name} is {value}, and a tolerance is a finite number, 0 or more")
+
+
+@noun
+class Tolerances:
+    """Largest absolute difference that passes in the environment in which the model was saved."""
+
+    weights: float = 0.0
+    assets: float = 0.0
+    compile: float = 0.0
+    optimizer: float = 0.0
+    predictions: float = 0.0
+    resume: float = 0.0
+
+    def __post_init__(self) -> None:
+        _refuse_impossible(self)
+
+
+@noun
+class Relative:
+    """Largest difference that passes, relative to the largest magnitude of what was recorded, by dtype."""
+
+    float64: float
+    float32: float
+    float16: float
+    bfloat16: float
+
+    def __post_init__(self) -> None:
+        _refuse_impossible(self)
+
+
+@noun
+class OtherEnvironment:
+    """Tolerances of what is computed, where the reloading environment is another. What is read has none."""
+
+    predictions: Relative = Relative(float64=1e-9, float32=1e-5, float16=1e-2, bfloat16=1e-1)
+    resume: Relative = Relative(float64=1e-7, float32=1e-3, float16=1e-1, bfloat16=1.5e-1)
+
+
+@noun
+class Policy:
+    random_state: RandomState = RandomState.VERSION
+    location: Location = Location.PERSISTENT
+    tolerances: Tolerances = Tolerances()
+    other_environment: OtherEnvironment = OtherEnvironment()
+    noise_cap: float = 1e-6
+    """Largest noise floor, relative to the signal, under which a comparison still says something."""
+    flips: int = 0
+    """Decisions on the probe that may change."""
+
+    def __post_init__(self) -> None:
+        _refuse_impossible(self)
+        if self.flips < 0:
+            raise ValueError(f"flips is {self.flips}, and a number of decisions is 0 or more")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's floats, as DVC reads them: `1e-5` is a number, which YAML 1.1 takes for text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:float"]
+    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$|^[-+]?\.(inf|Inf|INF)$|^\.(nan|NaN|NAN)$"),
+    list("-+0123456789."),
+)
+# Integers are tried first: "1" is an int although the float's pattern fits it too.
+for _pairs in _Loader.yaml_implicit_resolvers.values():
+    _pairs.sort(key=lambda pair: pair[0] == "tag:yaml.org,2002:float")
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML mapping.
+
+    Raises:
+        UsageError: the file is missing or is no YAML mapping.
+    """
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except FileNotFoundError:
+        raise UsageError(f"{path} is missing: run this in the folder that holds it, or name the paths to verify") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict):
+        raise UsageError(f"{path} is no YAML mapping")
+    return data
+
+
+def policy_from(settings: Mapping[str, Any] | None, overrides: Iterable[str] = ()) -> Policy:
+    """The policy of a mapping, with `KEY=VALUE` overrides (dotted keys, values as in YAML) on top.
+
+    Raises:
+        UsageError: an unknown key (with a "did you mean"), or a value that is impossible.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    merged: dict[str, Any] = _deep_copy(settings or {})
+    for override in overrides:
+        _override(merged, override)
+    try:
+        # As JSON, because strict reading of Python values takes no enum by its value. NaN is refused by name.
+        return TypeAdapter(Policy).validate_json(json.dumps(merged, default=str), strict=True)
+    except ValidationError as error:
+        raise UsageError("policy: " + "; ".join(_explained(one) for one in error.errors())) from None
+
+
+def _deep_copy(value: Any) -> Any:
+    return {str(key): _deep_copy(item) for key, item in value.items()} if isinstance(value, Mapping) else value
+
+
+def _override(settings: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise UsageError(f"--policy takes KEY=VALUE, not {override!r}")
+    *parents, last = key.strip().split(".")
+    for parent in parents:
+        below = settings.setdefault(parent, {})
+        if not isinstance(below, dict):
+            raise UsageError(f"--policy {override}: {parent} is not a section of the policy")
+        settings = below
+    settings[last] = yaml.load(text, Loader=_Loader)
+
+
+def _explained(error: Mapping[str, Any]) -> str:
+    location = [str(part) for part in error["loc"]]
+    place = ".".join(location)
+    if error["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        known = _settings_under(Policy, location[:-1])
+        close = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.4)
+        hint = f"did you mean {close[0]}?" if close else f"it knows {', '.join(known)}"
+        return f"there is no setting {place}; {hint}"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{place}: {message}" if place else message
+
+
+def _settings_under(cls: Any, location: list[str]) -> list[str]:
+    for name in location:
+        cls = {field.name: field.type for field in dataclasses.fields(cls)}[name]
+    return [field.name for field in dataclasses.fields(cls)]

@@ -1,0 +1,93 @@
+"""The project that versions lie in: what `params.yaml` names, and the records that training leaves."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from reloadgate.errors import UnreadableRecordError, UsageError
+from reloadgate.evidence import EVIDENCE_DIR, File, read_saved, read_seal
+from reloadgate.nouns import SCHEMA_VERSION, from_dict, noun, read_json, to_dict, write_json
+from reloadgate.policy import Policy, policy_from, read_yaml
+
+PARAMS = Path("params.yaml")
+MODELS = Path("models")
+RECORDS = Path("reports/versions")
+EVIDENCE = Path("reports/evidence")
+REPORTS = Path("reports")
+
+
+@noun
+class VersionRecord:
+    """The small record of a model version that git tracks: where it is and the digests of what it holds."""
+
+    schema_version: str
+    name: str
+    path: str
+    evidence_sha256: str
+    files: tuple[File, ...]
+
+
+@noun
+class Subject:
+    """A model version to verify, and the name it goes by."""
+
+    name: str
+    path: str
+
+    @property
+    def directory(self) -> Path:
+        return Path(self.path)
+
+
+def write_record(version: Path, records: Path) -> None:
+    """Write the record of `models/<name>/<version>`, which was just saved, as `<records>/<name>.json`."""
+    name = version.absolute().parent.name
+    sealed, _ = read_seal(version / EVIDENCE_DIR)
+    saved, _ = read_saved(version / EVIDENCE_DIR)
+    record = VersionRecord(
+        schema_version=SCHEMA_VERSION,
+        name=name,
+        path=version.as_posix(),
+        evidence_sha256=sealed.sha256,
+        files=saved.files,
+    )
+    write_json(records / f"{name}.json", to_dict(record))
+
+
+def read_records(records: Path = RECORDS) -> dict[str, VersionRecord]:
+    """Every record in a folder, by name.
+
+    Raises:
+        UnreadableRecordError: one is damaged, or is filed under another name than its own.
+    """
+    found = {}
+    for path in sorted(records.glob("*.json")):
+        record = from_dict(VersionRecord, read_json(path), str(path))
+        if record.name != path.stem:
+            raise UnreadableRecordError(f"{path} is the record of {record.name!r}: a record was copied; train again")
+        found[record.name] = record
+    return found
+
+
+def declared(params: Mapping[str, Any]) -> list[Subject]:
+    """The model versions that `params.yaml` names under `models`.
+
+    Raises:
+        UsageError: there are none, or one has no version.
+    """
+    models = params.get("models")
+    if not isinstance(models, dict) or not models:
+        raise UsageError("params.yaml names no model: add `models: {<name>: {version: 1.0.0}}`, or name the paths to verify")
+    for name, settings in models.items():
+        if not isinstance(settings, dict) or "version" not in settings:
+            raise UsageError(f"params.yaml: models.{name} has no version")
+    return [Subject(name=str(name), path=(MODELS / str(name) / str(s["version"])).as_posix()) for name, s in models.items()]
+
+
+def read_policy(overrides: Iterable[str] = ()) -> Policy:
+    """The policy of the working directory's `params.yaml`, the default where there is no such file."""
+    params = read_yaml(PARAMS) if PARAMS.exists() else {}
+    settings = params.get("policy")
+    if settings is not None and not isinstance(settings, dict):
+        raise UsageError("params.yaml: policy is not a mapping")
+    return policy_from(settings, overrides)

@@ -1,0 +1,198 @@
+"""`save` and `record`: evidence taken in the training process, where the live model is.
+
+`save` writes artifacts and evidence as one model version, whole or not at all. `record` takes evidence for artifacts that
+other code has written.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from reloadgate.arrays import ArrayWriter
+from reloadgate.errors import RefusedError
+from reloadgate.evidence import EVIDENCE_DIR, Artifact, File, Observation, Recipe, SavedEvidence, write_evidence
+from reloadgate.files import project_root, regular_files, remove_stale_staging, sha256_file, staged_directory
+from reloadgate.formats import artifacts_in, format_named
+from reloadgate.nouns import SCHEMA_VERSION
+from reloadgate.places import look_at
+from reloadgate.probe import Probe
+from reloadgate.project import write_record
+
+RESUMED_STEPS = 3
+"""Training steps that are resumed on the probe: one shows a lost slot, three let schedules and moments compound."""
+
+ANY_PLACE, PERSISTENT = "any", "persistent"
+
+
+def save(
+    model: Any,
+    version: str | os.PathLike[str],
+    *,
+    probe: Any,
+    formats: Sequence[str] = ("keras",),
+    imports: Sequence[str] = (),
+    code_path: Sequence[str] | None = None,
+    steps: int = RESUMED_STEPS,
+    records: str | os.PathLike[str] | None = None,
+    location: str = PERSISTENT,
+) -> Path:
+    """Save a model in every format asked for, with its evidence, as one atomic model version.
+
+    The caller's model is bit for bit untouched afterwards.
+
+    Args:
+        model: a built `keras.Model`; compiled, if it is to go on training.
+        version: the directory to make, `models/<name>/<version>`.
+        probe: x, (x, y) or (x, y, sample_weight): real rows that the model is observed on, all as one batch.
+        formats: names of `reloadgate.formats.FORMATS`.
+        imports: modules that register the model's custom objects.
+        code_path: folders in which `imports` are found; default: the project's root and its `src/`.
+        steps: training steps to resume on the probe.
+        records: a folder, tracked by git, that takes the version's small record `<name>.json` for the pipeline.
+        location: "persistent", or "any" to allow a temporary place (for tests; the report says so).
+
+    Returns:
+        The version's directory.
+
+    Raises:
+        RefusedError: the version exists already, or its place will vanish.
+        UsageError: an unknown format, or a probe that is no batch.
+    """
+    destination = Path(version).absolute()
+    forms = [format_named(name) for name in formats]
+    _refuse_vanishing(destination, location)
+    if destination.exists():
+        raise RefusedError(
+            f"the model version {destination} exists: versions are never changed in place; "
+            "choose another version, or remove it (DVC keeps what it had)"
+        )
+    batch = Probe.of(probe)
+    if destination.parent.is_dir():
+        remove_stale_staging(destination.parent)
+    try:
+        with staged_directory(destination) as staged:
+            evidence = staged / EVIDENCE_DIR
+            evidence.mkdir()
+            observed = _observe(model, batch, steps, evidence)
+            artifacts = []
+            for form in forms:
+                form.save(model, staged / form.FILE)
+                artifacts.append(Artifact(format=form.NAME, path=form.FILE, requires=form.CAPABILITY))
+            recipe = Recipe(loader=None, imports=tuple(imports), code_path=_code_path(destination, code_path))
+            _seal(evidence, observed, tuple(artifacts), manifest(staged), recipe)
+    except FileExistsError:
+        raise RefusedError(f"the model version {destination} was published by another process in the meantime") from None
+    if records is not None:
+        write_record(Path(version), Path(records))
+    return destination
+
+
+def record(
+    model: Any,
+    version: str | os.PathLike[str],
+    *,
+    probe: Any,
+    loader: str | None = None,
+    imports: Sequence[str] = (),
+    code_path: Sequence[str] | None = None,
+    steps: int = RESUMED_STEPS,
+    records: str | os.PathLike[str] | None = None,
+) -> Path:
+    """Take evidence for artifacts that your own code has saved.
+
+    Args:
+        version: the directory that holds the artifacts.
+        loader: "module:function", called in the fresh process with the directory (`pathlib.Path`), returning a
+            `keras.Model`; needed where the artifacts are in no format that reloadgate knows.
+        model, probe, imports, code_path, steps, records: as for `save`.
+
+    Returns:
+        The version's directory.
+
+    Raises:
+        RefusedError: there is no such directory, or it has evidence already: evidence is never taken twice.
+        UsageError: it holds no artifact that reloadgate can load.
+    """
+    directory = Path(version).absolute()
+    if not directory.is_dir():
+        raise RefusedError(f"{directory} is not a directory: save the model there first, then record it")
+    if (directory / EVIDENCE_DIR).exists():
+        raise RefusedError(
+            f"{directory} has evidence already, and evidence is sealed: save into another version, "
+            f"or remove {directory / EVIDENCE_DIR} if it was never used"
+        )
+    batch = Probe.of(probe)
+    artifacts = artifacts_in(directory, loader)
+    recipe = Recipe(loader=loader, imports=tuple(imports), code_path=_code_path(directory, code_path))
+    try:
+        with staged_directory(directory / EVIDENCE_DIR) as staged:
+            files = manifest(directory, leave_out=staged.name)
+            _seal(staged, _observe(model, batch, steps, staged), artifacts, files, recipe)
+    except FileExistsError:
+        raise RefusedError(f"{directory} was given evidence by another process in the meantime") from None
+    if records is not None:
+        write_record(Path(version), Path(records))
+    return directory
+
+
+def _observe(model: Any, probe: Probe, steps: int, evidence: Path) -> Observation:
+    """Observe the live model; its arrays and the probe go into the folder `evidence`."""
+    from reloadgate.live.observe import observe
+
+    arrays = ArrayWriter()
+    observation = observe(model, probe, arrays, steps=steps, repeat=True)
+    arrays.write(evidence / "arrays.npz")
+    probe.write(evidence / "probe.npz")
+    return observation
+
+
+def _seal(
+    evidence: Path, observation: Observation, artifacts: tuple[Artifact, ...], files: tuple[File, ...], recipe: Recipe
+) -> None:
+    from reloadgate.live.environment import environment
+
+    write_evidence(
+        evidence,
+        SavedEvidence(
+            schema_version=SCHEMA_VERSION,
+            artifacts=artifacts,
+            files=files,
+            recipe=recipe,
+            environment=environment(),
+            hash_seed=os.environ.get("PYTHONHASHSEED", "random"),
+            observation=observation,
+            arrays_sha256=sha256_file(evidence / "arrays.npz")[0],
+            probe_sha256=sha256_file(evidence / "probe.npz")[0],
+        ),
+    )
+
+
+def manifest(directory: Path, leave_out: str = EVIDENCE_DIR) -> tuple[File, ...]:
+    """Every file of a model version but its evidence."""
+    found = []
+    for name in regular_files(directory, leave_out=leave_out):
+        sha256, size = sha256_file(directory / name)
+        found.append(File(path=name.as_posix(), sha256=sha256, size=size))
+    return tuple(found)
+
+
+def _refuse_vanishing(destination: Path, location: str) -> None:
+    if location == ANY_PLACE:
+        return
+    place = look_at(destination)
+    if place.problems:
+        raise RefusedError(
+            f"{'; '.join(place.problems)}: a model saved there is lost. Save below the project, as "
+            'models/<name>/<version>, or pass location="any" if it may be'
+        )
+
+
+def _code_path(version: Path, given: Sequence[str] | None) -> tuple[str, ...]:
+    """Folders relative to the project's root where they lie inside it, so that the project can move."""
+    root = project_root(version)
+    base = root or Path.cwd()
+    folders = [base, *([base / "src"] if (base / "src").is_dir() else [])] if given is None else map(base.joinpath, given)
+    return tuple(
+        path.relative_to(root).as_posix() if root and (path == root or root in path.parents) else str(path) for path in folders
+    )

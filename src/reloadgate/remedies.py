@@ -1,0 +1,65 @@
+"""What to do about a row that does not pass: one sentence each, by group and outcome."""
+
+from reloadgate.comparison import Group, Outcome, Row
+
+_REMEDIES: dict[tuple[Group, Outcome | None], str] = {
+    (Group.EVIDENCE, Outcome.UNCHECKED): (
+        "save with `reloadgate.save`, or call `reloadgate.record` in the training process, then run `reloadgate reload` again"
+    ),
+    (Group.EVIDENCE, None): (
+        "somebody changed the evidence: take the version back (`git checkout dvc.lock && dvc checkout --force`), or train again"
+    ),
+    (Group.INSPECT, None): "the file is damaged: take it back (`dvc checkout --force`, `dvc pull`), or train again",
+    (Group.INTEGRITY, None): (
+        "take back the bytes that were saved: `git checkout dvc.lock && dvc checkout --force`; "
+        "if they were meant to change, save them as another version"
+    ),
+    (Group.LOCATION, None): "save below the project, as models/<name>/<version>, on a disk that stays",
+    (Group.LOAD, None): (
+        "register custom classes with `@keras.saving.register_keras_serializable` and name their module under `imports`; "
+        "a loader must need nothing of the training process"
+    ),
+    (Group.STRUCTURE, None): "give the class a `get_config` that returns every argument of its constructor",
+    (
+        Group.WEIGHTS,
+        Outcome.SWAPPED,
+    ): "hold the layers under names or in an order that does not depend on how they are made",
+    (
+        Group.WEIGHTS,
+        Outcome.MISSING,
+    ): "create the variable with `self.add_weight`, in a layer that the model holds as an attribute",
+    (Group.WEIGHTS, None): "the file holds other weights: save after the last `fit`, into a version of its own",
+    (Group.ASSETS, None): "save the whole model as `.keras`: weights alone do not carry vocabularies and statistics",
+    (Group.COMPILE, None): ("save the compiled model as `.keras`; give custom losses, metrics and schedules a full `get_config`"),
+    (Group.OPTIMIZER, None): (
+        "save the compiled model with its built optimizer as `.keras`; without its state training starts its moments anew"
+    ),
+    (Group.RANDOM_STATE, None): (
+        "Keras stores no seed generator: keep the version's evidence and the policy `random_state: version`"
+    ),
+    (Group.PREDICTIONS, None): (
+        "look at the rows of weights, assets and structure first; where they are the same, `call` depends on something "
+        "that `get_config` does not return"
+    ),
+    (Group.DETERMINISM, None): "give every random operation a seed, or keep it out of inference",
+    (Group.RELOCATION, None): "the model reads something beside its artifact by path: save it with the model",
+    (Group.AGREEMENT, None): "save in a format that can do what the policy requires",
+    (Group.ROUND_TRIP, None): "the reloaded model does not survive being saved: look at custom classes' `get_config`",
+    (
+        Group.RESUME,
+        Outcome.UNCHECKED,
+    ): "give `save` a probe with targets on which the model can train, and one step or more",
+    (Group.RESUME, None): (
+        "look at the rows of optimizer and compile first; where they are the same, a loss, schedule or layer keeps state "
+        "that is not saved"
+    ),
+}
+
+
+def remedy(row: Row) -> str:
+    """How to mend what the row found."""
+    return (
+        _REMEDIES.get((row.group, row.outcome))
+        or _REMEDIES.get((row.group, None))
+        or _REMEDIES[Group.EVIDENCE, Outcome.UNCHECKED]
+    )

@@ -1,0 +1,188 @@
+"""What a run leaves for people and tools: verdict, metrics, Markdown, HTML and JUnit.
+
+`begin` sets all of them to ERROR before any work; `publish` makes each better at the end, by an atomic rename. A crash, a
+kill or a full disk can therefore not leave an earlier PASS in any of them.
+"""
+
+import math
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from reloadgate.comparison import Comparison, Group, ModelComparison, Outcome, Row
+from reloadgate.files import write_atomically
+from reloadgate.nouns import SCHEMA_VERSION, to_dict, write_json
+from reloadgate.policy import Policy
+from reloadgate.verdict import ModelVerdict, Status, Verdict
+
+VERDICT = "verdict.json"
+METRICS = "metrics.json"
+LOSS_CURVE = "plots/resume.csv"
+PAGES = ("report.md", "report.html", "junit.xml")
+
+
+def begin(reports: Path, doing: str, policy: Policy | None = None) -> None:
+    """Set verdict, metrics and every report to ERROR: `doing` has begun, and has not ended."""
+    reason = f"`{doing}` began and has not ended: it is running, was stopped, or broke"
+    verdict = Verdict(schema_version=SCHEMA_VERSION, status=Status.ERROR, reason=reason, policy=policy or Policy(), models=())
+    publish(reports, verdict, None)
+
+
+def publish(reports: Path, verdict: Verdict, comparison: Comparison | None) -> None:
+    """Write every report of a verdict; the verdict itself last, so that a PASS on file has its reports beside it."""
+    write_json(reports / METRICS, metrics(verdict, comparison))
+    for name in PAGES[:2]:
+        write_atomically(reports / name, _template(name).render(verdict=verdict, Status=Status).encode())
+    write_atomically(reports / PAGES[2], _junit(verdict))
+    write_json(reports / VERDICT, to_dict(verdict))
+
+
+@contextmanager
+def on_file(reports: Path, doing: str) -> Iterator[Path]:
+    """The verdict on file as a copy to read, while all reports say ERROR; the same bytes lie there again afterwards.
+
+    The gate writes nothing of its own, and yet a gate that is killed leaves no PASS. Where the block replaced the reports
+    (see `publish_objections`), its own stand.
+    """
+    names = (VERDICT, METRICS, *PAGES)
+    before = {name: (reports / name).read_bytes() for name in names if (reports / name).is_file()}
+    begin(reports, doing)
+    marker = (reports / VERDICT).read_bytes()
+    with tempfile.TemporaryDirectory(prefix="reloadgate-gate-") as folder:
+        copy = Path(folder) / VERDICT
+        if VERDICT in before:
+            copy.write_bytes(before[VERDICT])
+        yield copy
+    if (reports / VERDICT).read_bytes() == marker:
+        for name in sorted(before, key=lambda name: name == VERDICT):
+            write_atomically(reports / name, before[name])
+
+
+def publish_objections(reports: Path, verdict: Verdict, status: Status, objections: tuple[str, ...]) -> None:
+    """Replace the reports by what the gate arrived at, which is not what was on file."""
+    publish(reports, replace(verdict, status=status, reason="; ".join(objections)), None)
+
+
+def write_loss_curve(reports: Path, comparison: Comparison) -> None:
+    """The resumed losses as DVC plots them: a row a step, `uninterrupted` and `reloaded` beside each other."""
+    lines = ["model,artifact,run,step,loss"]
+    for model in comparison.models:
+        for facts in model.artifacts:
+            for run, losses in sorted(facts.losses.items()):
+                lines += [
+                    f"{model.model},{facts.artifact},{run},{step},{'' if loss is None else repr(loss)}"
+                    for step, loss in enumerate(losses, 1)
+                ]
+    write_atomically(reports / LOSS_CURVE, ("\n".join(lines) + "\n").encode())
+
+
+@lru_cache(maxsize=2)
+def _template(name: str) -> Any:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("reloadgate"),
+        autoescape=name.endswith(".html"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["cell"] = lambda text: " ".join(str(text).replace("|", "\\|").split())
+    return environment.get_template(f"{name}.j2")
+
+
+def _junit(verdict: Verdict) -> bytes:
+    """A suite a model, a case a row: FAIL is a failure, UNVERIFIED and ERROR are errors."""
+    from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
+
+    xml = JUnitXml("reloadgate")
+    kinds = {Status.FAIL: Failure, Status.UNVERIFIED: Error, Status.ERROR: Error, Status.SKIPPED: Skipped}
+    for model in verdict.models:
+        suite = TestSuite(model.model)
+        for finding in model.findings:
+            row = finding.row
+            case = TestCase(f"{row.group}: {row.subject}", classname=f"{model.model}.{row.artifact or 'version'}")
+            if finding.status in kinds:
+                case.result = [kinds[finding.status](f"{finding.message} {finding.remedy}".strip(), str(finding.status))]
+            suite.add_testcase(case)
+        xml.add_testsuite(suite)
+    if not verdict.models:
+        suite, case = TestSuite("reloadgate"), TestCase("verdict", classname="reloadgate")
+        case.result = [Error(verdict.reason, str(verdict.status))]
+        suite.add_testcase(case)
+        xml.add_testsuite(suite)
+    buffer = BytesIO()
+    xml.write(buffer, pretty=True)
+    return buffer.getvalue()
+
+
+# Metrics
+
+
+def metrics(verdict: Verdict, comparison: Comparison | None) -> dict[str, Any]:
+    """Per model what DVC compares between commits: no NaN, and magnitudes that survive five decimals."""
+    compared = {model.model: model for model in comparison.models} if comparison else {}
+    return {
+        "status": str(verdict.status),
+        "models": {model.model: _model_metrics(model, compared.get(model.model)) for model in verdict.models},
+    }
+
+
+def _model_metrics(verdict: ModelVerdict, compared: ModelComparison | None) -> dict[str, Any]:
+    figures: dict[str, Any] = {
+        "status": str(verdict.status),
+        "failed": sum(f.status is Status.FAIL for f in verdict.findings),
+        "unverified": sum(f.status in (Status.UNVERIFIED, Status.ERROR) for f in verdict.findings),
+        "passed": sum(f.status is Status.PASS for f in verdict.findings),
+    }
+    if compared is None:
+        return figures
+    predictions = [row for row in compared.rows if row.group is Group.PREDICTIONS]
+    resumed = [row for row in compared.rows if row.group is Group.RESUME and row.subject == "loss per step"]
+    return figures | {
+        "drift": {
+            "max_abs_digits": digits(_largest(predictions)),
+            "max_ulp": max((r.difference.max_ulp or 0 for r in predictions if r.difference), default=0),
+            "flips": sum(row.flips or 0 for row in predictions),
+        },
+        "variables": _counts(compared.rows, Group.WEIGHTS, Group.ASSETS),
+        "slots": _counts(compared.rows, Group.OPTIMIZER),
+        "resumed_loss_digits": digits(_largest(resumed)),
+        "random_state_lost": sum(row.outcome is Outcome.LOST for row in compared.rows),
+        "bytes": sum(facts.bytes for facts in compared.artifacts),
+        "reload_seconds": round(sum(facts.reload_seconds for facts in compared.artifacts), 2),
+    }
+
+
+def _counts(rows: tuple[Row, ...], *groups: Group) -> dict[str, int]:
+    mine = [row for row in rows if row.group in groups]
+    lost = (Outcome.MISSING, Outcome.EXTRA)
+    return {
+        "missing": sum(row.outcome in lost for row in mine),
+        "different": sum(row.outcome in (Outcome.DIFFERS, Outcome.CHANGED, Outcome.SWAPPED) for row in mine),
+        "same": sum(row.outcome is Outcome.SAME for row in mine),
+    }
+
+
+def _largest(rows: list[Row]) -> float | None:
+    """Largest difference among rows; infinite where one cannot be measured, None where nothing was compared."""
+    if not any(row.outcome in (Outcome.SAME, Outcome.DIFFERS, Outcome.CHANGED, Outcome.MISSING) for row in rows):
+        return None
+    if any(row.outcome in (Outcome.CHANGED, Outcome.MISSING) for row in rows):
+        return math.inf
+    return max((row.difference.max_abs for row in rows if row.difference), default=0.0)
+
+
+def digits(difference: float | None) -> float:
+    """−log10 of a difference, between -99 and 99: 99 for the same bits, 6 for 1e-6, -99 where nothing can be said.
+
+    DVC's tables round to five decimals, where 1e-7 would read 0.0.
+    """
+    if difference is None or math.isinf(difference):
+        return -99.0
+    return 99.0 if difference == 0 else round(min(99.0, max(-99.0, -math.log10(difference))), 3)
