@@ -57,7 +57,7 @@ def diabetes(settings: Settings, x: Array, y: Array) -> keras.Model:
         ],
         name="diabetes",
     )
-    schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, decay_steps=steps)
+    schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, decay_steps=steps, alpha=0.1)
     model.compile(
         optimizer=keras.optimizers.AdamW(schedule, weight_decay=0.01),
         loss="mean_squared_error",

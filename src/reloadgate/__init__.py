@@ -6,7 +6,7 @@ The package, from the top down; each layer knows only those below it.
     verifying, gate      compositions of the verbs
     recording            `save` and `record`: evidence in the training process
     reload               evidence again, in a fresh process for every artifact
-    compare              the facts: a row for every single thing looked at (the rows themselves: `rows`)
+    compare              the facts: a row for every single thing looked at (`rows`, `state_rows`, `behaviour_rows`)
     judge                comparison and policy to verdict: pure; `expectations` says the same to Great Expectations
     report               verdict, metrics and pages, set to ERROR first and better only at the end
     engine, live         where reloads run; the observer, the only code besides `formats` that imports Keras

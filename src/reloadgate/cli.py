@@ -46,7 +46,7 @@ def verify(
     records = read_records() if not what else None
     folder = reports or (None if what else REPORTS / "verify")
     if folder:
-        report.begin(folder, "reloadgate verify", settings)
+        report.begin(folder, "reloadgate verify")
     comparison, verdict = verify_all(subjects, settings, records=records)
     if folder:
         report.publish(folder, verdict, comparison)

@@ -5,23 +5,43 @@ from dataclasses import replace
 from pathlib import Path
 
 from reloadgate.arrays import ArrayReader
+from reloadgate.behaviour_rows import determinism_rows, prediction_rows, resume_rows
 from reloadgate.comparison import ArtifactFacts, Comparison, Group, ModelComparison, Outcome, Row
 from reloadgate.errors import UnreadableRecordError
 from reloadgate.evidence import (
     EVIDENCE_DIR,
     Artifact,
+    Environment,
     Log,
     ReloadedEvidence,
     SavedEvidence,
+    Tried,
     broken_seals,
     read_saved,
     read_seal,
 )
 from reloadgate.files import sha256_file
+from reloadgate.formats import own
 from reloadgate.nouns import SCHEMA_VERSION, from_dict
 from reloadgate.project import Subject, VersionRecord
 from reloadgate.reload import artifacts_of, folder_of
-from reloadgate.rows import compare_evidence, environment_changes, fresh_rows, log_values, row_of
+from reloadgate.rows import Side, log_values, row_of
+from reloadgate.state_rows import compile_rows, structure_rows, variable_rows
+
+HEALTHY_WARNINGS = (
+    "__array__",
+    "You are saving your model as an HDF5 file",
+    "the compiled metrics have yet to be built",
+    "does not have a `build()` method implemented",
+    "`input_shape`/`input_dim`",
+)
+"""Parts of warnings that come with healthy round trips."""
+
+LOSING_WARNINGS = ("Skipping variable loading for optimizer", "could not be loaded", "Skipping nested container")
+"""Parts of warnings that say that state was not restored."""
+
+REBUILT = (own.NAME,)
+"""Formats whose architecture and compile settings the user's own code makes again."""
 
 
 def compare(subjects: Sequence[Subject], evidence: Path, records: dict[str, VersionRecord] | None = None) -> Comparison:
@@ -151,3 +171,83 @@ def _facts(
 
 def _loss(logs: tuple[Log, ...]) -> Log | None:
     return next((log for log in logs if log.name == "loss"), None)
+
+
+# Rows of one artifact
+
+
+def compare_evidence(
+    saved: SavedEvidence, theirs: ArrayReader, reloaded: ReloadedEvidence, ours: ArrayReader | None
+) -> Iterator[Row]:
+    """Rows for everything that can be compared of one artifact, in the order of the groups."""
+    yield from _files(saved, reloaded)
+    yield from fresh_rows(reloaded)
+    if reloaded.observation is None or ours is None:
+        return
+    expected, seen = Side(saved.observation, theirs), Side(reloaded.observation, ours)
+    rebuilt = reloaded.artifact.format in REBUILT
+    yield from structure_rows(expected.observation, seen.observation, rebuilt)
+    yield from variable_rows(expected, seen)
+    yield from compile_rows(expected, seen, rebuilt)
+    yield from prediction_rows(expected, seen)
+    yield from determinism_rows(saved.observation, reloaded.observation)
+    yield from resume_rows(expected, seen)
+
+
+def fresh_rows(reloaded: ReloadedEvidence) -> Iterator[Row]:
+    """Rows of what the fresh process found without looking at saved evidence."""
+    yield from _tried(reloaded)
+    yield from _load(reloaded)
+
+
+def environment_changes(saved: Environment, reloaded: Environment | None) -> tuple[str, ...]:
+    """What of the environment is another, as `name: then → now`; the environments are the same where this is empty."""
+    if reloaded is None:
+        return ("unknown",)
+    names = Environment.__dataclass_fields__
+    pairs = ((name, getattr(saved, name), getattr(reloaded, name)) for name in names)
+    return tuple(f"{name}: {then} → {now}" for name, then, now in pairs if then != now)
+
+
+def _files(saved: SavedEvidence, reloaded: ReloadedEvidence) -> Iterator[Row]:
+    recorded = {file.path: file for file in saved.files}
+    seen = {file.path: file for file in reloaded.files}
+    for path in sorted({*recorded, *seen}):
+        then, now = recorded.get(path), seen.get(path)
+        if then is None or now is None:
+            outcome = Outcome.MISSING if now is None else Outcome.EXTRA
+            yield row_of(Group.INTEGRITY, path, outcome, detail=f"the file is {outcome} against the manifest")
+        else:
+            same = then.sha256 == now.sha256
+            yield row_of(
+                Group.INTEGRITY, path, Outcome.SAME if same else Outcome.CHANGED,
+                expected=f"SHA-256 {then.sha256[:16]}…, {then.size} bytes", seen=f"SHA-256 {now.sha256[:16]}…, {now.size} bytes",
+                detail="" if same else "these are not the bytes that were saved",
+            )  # fmt: skip
+
+
+def _load(reloaded: ReloadedEvidence) -> Iterator[Row]:
+    if reloaded.error:
+        yield row_of(Group.LOAD, "model", Outcome.BROKEN, seen=reloaded.error, detail="it does not load in a fresh process")
+    elif reloaded.observation is not None:
+        yield row_of(Group.LOAD, "model", Outcome.SAME, seen=f"loads in {reloaded.seconds:.1f} s")
+    for warned in reloaded.warnings:
+        text = f"{warned.category}: {warned.message}"
+        if any(part in warned.message for part in HEALTHY_WARNINGS):
+            continue
+        losing = any(part in warned.message for part in LOSING_WARNINGS)
+        yield row_of(
+            Group.LOAD, "warning", Outcome.BROKEN if losing else Outcome.NOTED, seen=text,
+            detail="Keras says that it did not restore all" if losing else "",
+        )  # fmt: skip
+
+
+def _tried(reloaded: ReloadedEvidence) -> Iterator[Row]:
+    outcomes = {
+        Tried.HOLDS: Outcome.SAME,
+        Tried.BROKEN: Outcome.BROKEN,
+        Tried.UNCHECKED: Outcome.UNCHECKED,
+        Tried.SKIPPED: Outcome.SKIPPED,
+    }
+    for check in reloaded.checks:
+        yield row_of(Group(check.group), check.subject, outcomes[check.tried], detail=check.message)

@@ -26,11 +26,24 @@ LOSS_CURVE = "plots/resume.csv"
 PAGES = ("report.md", "report.html", "junit.xml")
 
 
-def begin(reports: Path, doing: str, policy: Policy | None = None) -> None:
-    """Set verdict, metrics and every report to ERROR: `doing` has begun, and has not ended."""
+def begin(reports: Path, doing: str) -> None:
+    """Set verdict, metrics and every report to ERROR: `doing` has begun, and has not ended.
+
+    The pages are plain text in their own syntax, because the gate does this too and must not wait for a template engine.
+    """
     reason = f"`{doing}` began and has not ended: it is running, was stopped, or broke"
-    verdict = Verdict(schema_version=SCHEMA_VERSION, status=Status.ERROR, reason=reason, policy=policy or Policy(), models=())
-    publish(reports, verdict, None)
+    write_json(reports / METRICS, {"status": str(Status.ERROR), "models": {}})
+    pages = (
+        f"# reloadgate: ERROR\n\n{reason}\n",
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>reloadgate: ERROR</title><h1>ERROR</h1><p>{reason}</p></html>\n",
+        '<?xml version="1.0" encoding="utf-8"?>\n<testsuites name="reloadgate" tests="1" errors="1"><testsuite name="reloadgate" '
+        f'tests="1" errors="1"><testcase name="verdict" classname="reloadgate"><error type="ERROR">{reason}</error></testcase>'
+        "</testsuite></testsuites>\n",
+    )
+    for name, text in zip(PAGES, pages, strict=True):
+        write_atomically(reports / name, text.encode())
+    verdict = Verdict(schema_version=SCHEMA_VERSION, status=Status.ERROR, reason=reason, policy=Policy(), models=())
+    write_json(reports / VERDICT, to_dict(verdict))
 
 
 def publish(reports: Path, verdict: Verdict, comparison: Comparison | None) -> None:

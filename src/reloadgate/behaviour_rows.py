@@ -1,0 +1,118 @@
+"""Rows of what a model does: predictions, determinism, resumed steps."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from reloadgate.arrays import Array
+from reloadgate.comparison import Group, Outcome, Row
+from reloadgate.evidence import Kind, Observation, Output
+from reloadgate.rows import Side, advanced, array_row, row_of, short
+
+# Predictions and resumed steps
+
+
+def prediction_rows(expected: Side, seen: Side) -> Iterator[Row]:
+    then = {(o.mode, o.name): o for o in expected.observation.outputs}
+    now = {(o.mode, o.name): o for o in seen.observation.outputs}
+    for key in [*then, *(key for key in now if key not in then)]:
+        subject = f"{key[0]}: {key[1]}"
+        if key not in then or key not in now:
+            outcome = Outcome.MISSING if key not in now else Outcome.EXTRA
+            yield row_of(Group.PREDICTIONS, subject, outcome, detail="this output has no counterpart")
+            continue
+        yield _prediction(subject, then[key], expected, now[key], seen)
+        if then[key].constant:
+            yield row_of(Group.PREDICTIONS, subject, Outcome.NOT_EXERCISED, detail="the same for every row of the probe")
+
+
+def _prediction(subject: str, then: Output, expected: Side, now: Output, seen: Side) -> Row:
+    for output, side in ((then, "when it was saved"), (now, "after the reload")):
+        if output.value.nans and output.value.nans == _size(output.value):
+            detail = f"every prediction was NaN {side}"
+            return row_of(Group.PREDICTIONS, subject, Outcome.CHANGED, seen="NaN", detail=detail)
+    row = array_row(Group.PREDICTIONS, subject, then.value, expected, now.value, seen, noise=then.noise)
+    if row.outcome is Outcome.DIFFERS:
+        flips = _flips(expected.arrays.get(then.value), seen.arrays.get(now.value))
+        row = replace(row, flips=flips, detail=f"predictions drift; {flips} decisions flip")
+    return row
+
+
+def _size(array: Array) -> int:
+    return int(np.prod(array.shape))
+
+
+def _flips(expected: np.ndarray[Any, Any], seen: np.ndarray[Any, Any]) -> int:
+    """Rows whose decision changed: the largest of several columns, the sign of one."""
+    if expected.dtype.kind not in "fiu" or expected.ndim < 1:
+        return 0
+    decide: Callable[[Any], Any]
+    decide = np.sign if expected.ndim < 2 or expected.shape[-1] == 1 else lambda a: np.argmax(a, axis=-1)
+    return int(np.count_nonzero(decide(expected) != decide(seen)))
+
+
+def determinism_rows(expected: Observation, seen: Observation) -> Iterator[Row]:
+    floors = {(o.mode, o.name): o.noise for o in expected.outputs}
+    for output in seen.outputs:
+        floor = floors.get((output.mode, output.name), 0.0)
+        above = output.noise > floor
+        subject = f"{output.mode}: {output.name}"
+        yield row_of(
+            Group.DETERMINISM, subject, Outcome.BROKEN if above else Outcome.SAME, noise=floor, scale=output.value.largest,
+            expected=f"at most {floor:.3g}, the noise floor when it was saved", seen=f"{output.noise:.3g}",
+            detail="two predictions of the same reloaded model differ" if above else "",
+        )  # fmt: skip
+
+
+def resume_rows(expected: Side, seen: Side) -> Iterator[Row]:
+    then, now = expected.observation, seen.observation
+    if not then.logs:
+        if not any(note.group == Group.RESUME for note in then.notes):
+            yield row_of(Group.RESUME, "steps", Outcome.UNCHECKED, detail="no resumed steps were recorded")
+        return
+    if not now.logs:
+        return  # `_notes` tells why
+    yield from _logs(expected, seen)
+    after = {v.key: v for v in now.variables}
+    moved = advanced(then)
+    trained = [v for v in then.variables if v.kind is Kind.WEIGHT and v.trainable]
+    for variable in then.variables:
+        other = after.get(variable.key)
+        if variable.final is None or other is None or other.final is None:
+            continue
+        yield array_row(
+            Group.RESUME, f"{variable.key} after {then.steps} steps", variable.final, expected, other.final, seen,
+            noise=variable.noise,
+        )  # fmt: skip
+    for variable in trained:
+        if variable.key not in moved:
+            yield row_of(
+                Group.RESUME, variable.key, Outcome.NOT_EXERCISED,
+                detail=f"trainable, and no resumed step moved {variable.path}",
+            )  # fmt: skip
+    if not any(v.key in moved for v in trained):
+        yield row_of(Group.RESUME, "steps", Outcome.UNCHECKED, detail="no trainable variable moved in the resumed steps")
+    if then.moved_attributes != now.moved_attributes:
+        yield row_of(
+            Group.RESUME, "Python attributes", Outcome.CHANGED, expected=short(list(then.moved_attributes)),
+            seen=short(list(now.moved_attributes)), detail="other attributes of the model moved in the steps",
+        )  # fmt: skip
+    for attribute in then.moved_attributes:
+        detail = "a Python attribute that the steps move: no artifact holds it"
+        yield row_of(Group.RESUME, attribute, Outcome.NOTED, detail=detail)
+
+
+def _logs(expected: Side, seen: Side) -> Iterator[Row]:
+    then = {log.name: log for log in expected.observation.logs}
+    now = {log.name: log for log in seen.observation.logs}
+    for name in [*then, *(name for name in now if name not in then)]:
+        if name not in then or name not in now:
+            outcome = Outcome.MISSING if name not in now else Outcome.EXTRA
+            yield row_of(Group.RESUME, name, outcome, detail="training logs other values after the reload")
+        else:
+            yield array_row(
+                Group.RESUME, f"{name} per step", then[name].values, expected, now[name].values, seen,
+                noise=then[name].noise,
+            )  # fmt: skip

@@ -1,0 +1,170 @@
+"""Rows of what a model is and holds: structure, compile settings, weights, assets, optimizer, random state."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from reloadgate.comparison import Group, Outcome, Row
+from reloadgate.evidence import Kind, Observation, Optimizer, Variable
+from reloadgate.rows import Side, advanced, array_row, row_of, setting_row, setting_rows
+
+GROUP_OF_KIND = {
+    Kind.WEIGHT: Group.WEIGHTS,
+    Kind.RECURRENT_STATE: Group.WEIGHTS,
+    Kind.SLOT: Group.OPTIMIZER,
+    Kind.ASSET: Group.ASSETS,
+    Kind.RANDOM_STATE: Group.RANDOM_STATE,
+}
+
+
+# Structure and compile settings
+
+
+def structure_rows(expected: Observation, seen: Observation, rebuilt: bool) -> Iterator[Row]:
+    yield setting_row(Group.STRUCTURE, "class", expected.class_name, seen.class_name)
+    if expected.config is None and rebuilt:
+        yield row_of(Group.STRUCTURE, "configuration", Outcome.SKIPPED, detail="the model has no serializable configuration")
+    else:
+        yield from setting_rows(Group.STRUCTURE, "configuration", expected.config, seen.config, rebuilt)
+    yield from note_rows(expected, seen, rebuilt)
+
+
+def note_rows(expected: Observation, seen: Observation, rebuilt: bool) -> Iterator[Row]:
+    """What could not be observed: on the reloaded side alone it is broken, on the saved side unchecked."""
+    before = {(note.group, note.subject) for note in expected.notes}
+    for note in expected.notes:
+        if rebuilt and note.subject == "configuration":
+            continue
+        detail = f"could not be observed when the model was saved: {note.message}"
+        yield row_of(Group(note.group), note.subject, Outcome.UNCHECKED, detail=detail)
+    for note in seen.notes:
+        if (note.group, note.subject) not in before:
+            detail = "worked in the training process, and fails after the reload"
+            yield row_of(Group(note.group), note.subject, Outcome.BROKEN, seen=note.message, detail=detail)
+
+
+def compile_rows(expected: Side, seen: Side, rebuilt: bool) -> Iterator[Row]:
+    then, now = expected.observation, seen.observation
+    yield setting_row(Group.COMPILE, "compiled", then.compiled, now.compiled)
+    if not then.compiled or not now.compiled:
+        return
+    before, after = then.compile_config or {}, now.compile_config or {}
+    for key in sorted({*before, *after} - {"optimizer"}):
+        yield from setting_rows(Group.COMPILE, key, before.get(key), after.get(key), rebuilt)
+    optimizers = {optimizer.key: optimizer for optimizer in now.optimizers}
+    for optimizer in then.optimizers:
+        other = optimizers.get(optimizer.key)
+        if other is not None:
+            yield setting_row(Group.COMPILE, f"{optimizer.key} class", optimizer.class_name, other.class_name)
+            yield from setting_rows(Group.COMPILE, optimizer.key, _without_name(optimizer), _without_name(other))
+            yield from _learning_rate(optimizer, other, expected, seen)
+
+
+def _without_name(optimizer: Optimizer) -> dict[str, Any]:
+    """An optimizer's configuration; Keras numbers its name within a process."""
+    config = optimizer.config.get("config")
+    return {key: value for key, value in config.items() if key != "name"} if isinstance(config, dict) else {}
+
+
+def _learning_rate(then: Optimizer, now: Optimizer, expected: Side, seen: Side) -> Iterator[Row]:
+    subject = f"{then.key} learning rate"
+    if then.learning_rate is None or now.learning_rate is None:
+        yield row_of(Group.COMPILE, subject, Outcome.UNCHECKED, detail="the learning rate could not be read")
+    else:
+        yield array_row(Group.COMPILE, subject, then.learning_rate, expected, now.learning_rate, seen)
+
+
+# Variables
+
+
+def variable_rows(expected: Side, seen: Side) -> Iterator[Row]:
+    then, now = expected.observation, seen.observation
+    before = {v.key: v for v in (*then.variables, *then.assets)}
+    after = {v.key: v for v in (*now.variables, *now.assets)}
+    moved = advanced(then)
+    built = {o.key: o.was_built for o in now.optimizers}
+    for key in [*before, *(key for key in after if key not in before)]:
+        variable = before.get(key) or after[key]
+        if variable.kind is Kind.RANDOM_STATE:
+            yield _random_state(before.get(key), after.get(key), key in moved)
+            continue
+        group = GROUP_OF_KIND[variable.kind]
+        if key not in after or key not in before:
+            outcome = Outcome.MISSING if key not in after else Outcome.EXTRA
+            yield row_of(group, key, outcome, detail=f"{variable.path} ({variable.kind}) is {outcome} after the reload")
+            continue
+        row = array_row(group, key, before[key].value, expected, after[key].value, seen)
+        if row.outcome is not Outcome.SAME:
+            row = replace(row, **_cause(before[key], after[key], before, after, built))
+        yield row
+    yield from _swapped_names(then.variables, now.variables)
+    yield from (_missing_optimizers(then, now))
+
+
+def _cause(
+    then: Variable,
+    now: Variable,
+    before: Mapping[str, Variable],
+    after: Mapping[str, Variable],
+    built: Mapping[str, bool],
+) -> dict[str, Any]:
+    """Why a variable differs, where its neighbours tell: swapped with another, or never restored."""
+    for key, other in before.items():
+        if key == then.key or other.value.shape != then.value.shape or key not in after:
+            continue
+        if other.value.sha256 == now.value.sha256 and after[key].value.sha256 == then.value.sha256:
+            return {"outcome": Outcome.SWAPPED, "detail": f"swapped with {key}: each has the other's values"}
+    if then.kind is Kind.SLOT and not built.get(then.key.rsplit("/vars/", 1)[0], True):
+        return {
+            "outcome": Outcome.MISSING,
+            "detail": f"{then.path} was not restored: the optimizer came back without its slots",
+        }
+    if now.value.largest == 0.0 and not now.value.nans and then.value.largest:
+        return {"detail": f"{then.path} came back as zeros"}
+    return {"detail": f"{then.path} has other values after the reload"}
+
+
+def _missing_optimizers(then: Observation, now: Observation) -> Iterator[Row]:
+    present = {optimizer.key for optimizer in now.optimizers}
+    for optimizer in then.optimizers:
+        if optimizer.key not in present:
+            yield row_of(
+                Group.OPTIMIZER, optimizer.key, Outcome.MISSING, expected=optimizer.class_name,
+                detail="the model came back without this optimizer",
+            )  # fmt: skip
+        elif not optimizer.was_built:
+            yield row_of(Group.OPTIMIZER, optimizer.key, Outcome.NOTED, detail="it had never trained when it was saved")
+
+
+def _swapped_names(expected: tuple[Variable, ...], seen: tuple[Variable, ...]) -> Iterator[Row]:
+    """Variables whose chosen names moved to another storage path: what Keras' own mapping swaps, its paths cannot see."""
+    then, now = _by_chosen_name(expected), _by_chosen_name(seen)
+    for name in sorted({*then} & {*now}):
+        here, there = then[name], now[name]
+        if here.key != there.key and here.value.sha256 != there.value.sha256:
+            other = next((n for n, v in then.items() if v.key == there.key), there.key)
+            yield row_of(
+                GROUP_OF_KIND[here.kind], here.key, Outcome.SWAPPED, expected=f"{name} at {here.key}",
+                seen=f"{name} at {there.key}", detail=f"{name} came back with the values of {other}",
+            )  # fmt: skip
+
+
+def _by_chosen_name(variables: Iterable[Variable]) -> dict[str, Variable]:
+    """Variables by the name that a user chose, where it is there once."""
+    found: dict[str, list[Variable]] = {}
+    for variable in variables:
+        if variable.name and variable.kind is Kind.WEIGHT:
+            found.setdefault(variable.name, []).append(variable)
+    return {name: same[0] for name, same in found.items() if len(same) == 1}
+
+
+def _random_state(then: Variable | None, now: Variable | None, advances: bool) -> Row:
+    key = (then or now).key  # type: ignore[union-attr]
+    if then is not None and now is not None and then.value.sha256 == now.value.sha256:
+        return row_of(Group.RANDOM_STATE, key, Outcome.SAME)
+    if not advances:
+        return row_of(Group.RANDOM_STATE, key, Outcome.NOTED, detail="it differs, and training does not use it")
+    return row_of(
+        Group.RANDOM_STATE, key, Outcome.LOST,
+        detail="the artifact does not hold it: without it training goes on with other random numbers",
+    )  # fmt: skip
