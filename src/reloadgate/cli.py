@@ -8,9 +8,12 @@ import shutil
 import sys
 import traceback
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from reloadgate.verdict import Finding, Verdict
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -133,7 +136,7 @@ def gate(as_json: AsJson = False) -> None:
     raise typer.Exit(gated.exit_code)
 
 
-def _show(verdict: "Verdict", as_json: bool) -> None:  # type: ignore[name-defined]  # noqa: F821
+def _show(verdict: "Verdict", as_json: bool) -> None:
     """The verdict for people, failures first, or as one JSON document."""
     from reloadgate.nouns import to_dict
     from reloadgate.verdict import Status
@@ -144,17 +147,30 @@ def _show(verdict: "Verdict", as_json: bool) -> None:  # type: ignore[name-defin
     for model in verdict.models:
         bad = [f for f in model.findings if f.status in (Status.FAIL, Status.ERROR, Status.UNVERIFIED)]
         bad.sort(key=lambda finding: finding.status is not Status.FAIL)
-        for finding in bad:
-            row = finding.row
-            typer.echo(f"{finding.status} {model.model} {row.artifact} · {row.group} · {row.subject}: {finding.message}")
-            if finding.remedy:
-                typer.echo(f"     → {finding.remedy}")
-        passed = sum(f.status is Status.PASS for f in model.findings)
         noted = [f for f in model.findings if f.status is Status.NOTED]
-        for finding in noted:
-            typer.echo(f"NOTED {model.model} · {finding.row.group} · {finding.row.subject}: {finding.message}")
+        _show_findings(model.model, bad)
+        _show_findings(model.model, noted)
+        passed = sum(f.status is Status.PASS for f in model.findings)
         typer.echo(f"{model.status} {model.model} ({model.version}): {passed} passed, {len(bad)} not, {len(noted)} noted")
     typer.echo(f"{verdict.status}: {verdict.reason}")
+
+
+SHOWN = 3
+"""Findings of one status and group that the terminal shows; the reports have them all."""
+
+
+def _show_findings(model: str, findings: "list[Finding]") -> None:
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.status, finding.row.group), []).append(finding)
+    for (status, group), found in groups.items():
+        for finding in found[:SHOWN]:
+            row = finding.row
+            typer.echo(f"{status} {model} {row.artifact} · {group} · {row.subject}: {finding.message}")
+        if len(found) > SHOWN:
+            typer.echo(f"{status} {model} · {group}: and {len(found) - SHOWN} more")
+        for remedy in dict.fromkeys(finding.remedy for finding in found if finding.remedy):
+            typer.echo(f"     → {remedy}")
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """`compare`: read both evidences of every version from disk, and lay them against each other."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,10 +24,9 @@ from reloadgate.evidence import (
 from reloadgate.files import sha256_file
 from reloadgate.formats import own
 from reloadgate.nouns import SCHEMA_VERSION, from_dict
-from reloadgate.project import Subject, VersionRecord
-from reloadgate.reload import artifacts_of, folder_of
+from reloadgate.project import Subject, VersionRecord, artifacts_of, folder_of
 from reloadgate.rows import Side, log_values, row_of
-from reloadgate.state_rows import compile_rows, structure_rows, variable_rows
+from reloadgate.state_rows import compile_rows, stored_rows, structure_rows, variable_rows
 
 HEALTHY_WARNINGS = (
     "__array__",
@@ -152,10 +152,11 @@ def _facts(
 ) -> ArtifactFacts:
     changes = environment_changes(saved.environment, reloaded.environment) if saved and reloaded else ("unknown",)
     losses = {}
-    if saved and theirs:
-        losses["uninterrupted"] = log_values(_loss(saved.observation.logs), theirs)
-    if reloaded and reloaded.observation and ours:
-        losses["reloaded"] = log_values(_loss(reloaded.observation.logs), ours)
+    with contextlib.suppress(UnreadableRecordError):  # altered arrays have a row of their own
+        if saved and theirs:
+            losses["uninterrupted"] = log_values(_loss(saved.observation.logs), theirs)
+        if reloaded and reloaded.observation and ours:
+            losses["reloaded"] = log_values(_loss(reloaded.observation.logs), ours)
     files = reloaded.files if reloaded else ()
     return ArtifactFacts(
         artifact=artifact.path,
@@ -186,6 +187,7 @@ def compare_evidence(
         return
     expected, seen = Side(saved.observation, theirs), Side(reloaded.observation, ours)
     rebuilt = reloaded.artifact.format in REBUILT
+    yield from stored_rows(saved.observation, reloaded)
     yield from structure_rows(expected.observation, seen.observation, rebuilt)
     yield from variable_rows(expected, seen)
     yield from compile_rows(expected, seen, rebuilt)

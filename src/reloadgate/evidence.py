@@ -208,6 +208,10 @@ class ReloadedEvidence:
     checks: tuple[Check, ...]
     environment: Environment | None
     hash_seed: str
+    stored_config: dict[str, Any] | None
+    """The configuration that the artifact holds, before anything is made of it; None where its format holds none."""
+    stored_variables: tuple[str, ...] | None
+    """Storage paths of the variables that the artifact holds; None where its format has none."""
     observation: Observation | None
     seconds: float
     arrays_sha256: str | None

@@ -115,6 +115,8 @@ _LOST = {
 
 def _sentence(row: Row) -> str:
     sentence = row.detail or str(row.outcome)
+    if row.difference is not None:
+        sentence += f"; largest difference {row.difference.max_abs:.6g}, and no tolerance excuses it"
     if row.expected:
         return f"{sentence}; expected {row.expected}, seen {row.seen or 'nothing'}"
     return f"{sentence}: {row.seen}" if row.seen else sentence

@@ -109,6 +109,24 @@ def read_json(path: Path) -> Any:
         raise UnreadableRecordError(f"{path} cannot be read as JSON: {error}") from None
 
 
+def json_object(text: str | bytes) -> dict[str, Any]:
+    """A JSON object as Keras writes it: NaN and infinities, which JSON has no word for, become text.
+
+    Raises:
+        ValueError: it is no JSON object.
+    """
+    data = json.loads(text, parse_constant=str, object_hook=_without_addresses)
+    if not isinstance(data, dict):
+        raise ValueError("not a JSON object")
+    return data
+
+
+def _without_addresses(data: dict[str, Any]) -> dict[str, Any]:
+    """Keras numbers shared objects by their address in memory, which says nothing."""
+    data.pop("shared_object_id", None)
+    return data
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):

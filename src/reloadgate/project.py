@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from reloadgate.errors import UnreadableRecordError, UsageError
-from reloadgate.evidence import EVIDENCE_DIR, File, read_saved, read_seal
+from reloadgate.evidence import EVIDENCE_DIR, Artifact, File, SavedEvidence, read_saved, read_seal
+from reloadgate.formats import artifacts_in
 from reloadgate.nouns import SCHEMA_VERSION, from_dict, noun, read_json, to_dict, write_json
 from reloadgate.policy import Policy, policy_from, read_yaml
 
@@ -91,3 +92,17 @@ def read_policy(overrides: Iterable[str] = ()) -> Policy:
     if settings is not None and not isinstance(settings, dict):
         raise UsageError("params.yaml: policy is not a mapping")
     return policy_from(settings, overrides)
+
+
+def artifacts_of(version: Path, saved: SavedEvidence | None) -> tuple[Artifact, ...]:
+    """The artifacts that the evidence names; without evidence, those that are there."""
+    if saved is not None:
+        return saved.artifacts
+    if version.is_file():
+        return tuple(a for a in artifacts_in(version.parent, None) if a.path == version.name)
+    return artifacts_in(version, None)
+
+
+def folder_of(out: Path, name: str, artifact: Artifact) -> Path:
+    """Where the reloaded evidence of an artifact lies."""
+    return out / name / ("own" if artifact.path == "." else artifact.path)

@@ -19,9 +19,8 @@ from reloadgate.evidence import (
     write_evidence,
 )
 from reloadgate.files import sha256_file
-from reloadgate.formats import artifacts_in
 from reloadgate.nouns import SCHEMA_VERSION
-from reloadgate.project import Subject
+from reloadgate.project import Subject, artifacts_of, folder_of
 
 
 class Engine(Protocol):
@@ -52,20 +51,6 @@ def reload(subjects: Sequence[Subject], out: Path, engine_for: EngineFor) -> Non
         for end in engine.run(jobs):
             if end.exit_code != 0 or end.timed_out:
                 _write_crash(end)
-
-
-def artifacts_of(version: Path, saved: SavedEvidence | None) -> tuple[Artifact, ...]:
-    """The artifacts that the evidence names; without evidence, those that are there."""
-    if saved is not None:
-        return saved.artifacts
-    if version.is_file():
-        return tuple(a for a in artifacts_in(version.parent, None) if a.path == version.name)
-    return artifacts_in(version, None)
-
-
-def folder_of(out: Path, name: str, artifact: Artifact) -> Path:
-    """Where the reloaded evidence of an artifact lies."""
-    return out / name / ("own" if artifact.path == "." else artifact.path)
 
 
 def _job(subject: Subject, artifact: Artifact, out: Path) -> Job:
@@ -107,6 +92,8 @@ def _write_crash(end: End) -> None:
             checks=(),
             environment=None,
             hash_seed="",
+            stored_config=None,
+            stored_variables=None,
             observation=None,
             seconds=round(end.seconds, 3),
             arrays_sha256=sha256_file(out / "arrays.npz")[0],

@@ -35,7 +35,8 @@ def begin(reports: Path, doing: str) -> None:
     write_json(reports / METRICS, {"status": str(Status.ERROR), "models": {}})
     pages = (
         f"# reloadgate: ERROR\n\n{reason}\n",
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>reloadgate: ERROR</title><h1>ERROR</h1><p>{reason}</p></html>\n",
+        "<!doctype html><html lang=en><meta charset=utf-8><title>reloadgate: ERROR</title>"
+        f"<h1>ERROR</h1><p>{reason}</p></html>\n",
         '<?xml version="1.0" encoding="utf-8"?>\n<testsuites name="reloadgate" tests="1" errors="1"><testsuite name="reloadgate" '
         f'tests="1" errors="1"><testcase name="verdict" classname="reloadgate"><error type="ERROR">{reason}</error></testcase>'
         "</testsuite></testsuites>\n",

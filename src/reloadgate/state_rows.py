@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from reloadgate.comparison import Group, Outcome, Row
-from reloadgate.evidence import Kind, Observation, Optimizer, Variable
+from reloadgate.evidence import Kind, Observation, Optimizer, ReloadedEvidence, Variable
 from reloadgate.rows import Side, advanced, array_row, row_of, setting_row, setting_rows
 
 GROUP_OF_KIND = {
@@ -18,6 +18,26 @@ GROUP_OF_KIND = {
 
 
 # Structure and compile settings
+
+
+STORED = (Kind.WEIGHT, Kind.SLOT, Kind.ASSET)
+
+
+def stored_rows(expected: Observation, reloaded: ReloadedEvidence) -> Iterator[Row]:
+    """What the artifact itself holds, against the live model: loading may hide what is missing or wrong in it."""
+    if reloaded.stored_config is not None and expected.config is not None:
+        architecture = {key: value for key, value in reloaded.stored_config.items() if key != "compile_config"}
+        yield from setting_rows(Group.STRUCTURE, "stored", expected.config, architecture)
+        yield from setting_rows(Group.COMPILE, "stored", expected.compile_config, reloaded.stored_config.get("compile_config"))
+    if reloaded.stored_variables is None:
+        return
+    stored, known = set(reloaded.stored_variables), {v.key: v for v in (*expected.variables, *expected.assets)}
+    for key, variable in known.items():
+        if "vars/" in key and variable.kind in STORED and key not in stored:
+            yield row_of(GROUP_OF_KIND[variable.kind], key, Outcome.MISSING, detail=f"{variable.path} is not in the file")
+    for key in sorted(stored - set(known)):
+        group = Group.OPTIMIZER if "optimizer" in key else Group.WEIGHTS
+        yield row_of(group, key, Outcome.EXTRA, detail="the file holds a variable that the live model does not have")
 
 
 def structure_rows(expected: Observation, seen: Observation, rebuilt: bool) -> Iterator[Row]:

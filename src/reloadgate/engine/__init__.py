@@ -19,10 +19,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
-from reloadgate.engine.surroundings import fresh
 from reloadgate.errors import EngineError
 from reloadgate.evidence import Artifact
 from reloadgate.nouns import noun, to_dict
+from reloadgate.surroundings import fresh
 
 TIME_LIMIT = 600.0
 """Seconds of wall time after which a child is killed."""
@@ -60,7 +60,7 @@ class LocalEngine:
     """Fresh processes on this machine's cores. A context manager; children and server end with it.
 
     Args:
-        recorded_hash_seeds: see `reloadgate.engine.surroundings.fresh`.
+        recorded_hash_seeds: see `reloadgate.surroundings.fresh`.
         children: how many run at once; default: one a core.
 
     Raises:

@@ -18,11 +18,12 @@ def run(job: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory(prefix="reloadgate-child-") as folder:
         os.chdir(folder)
         try:
-            from reloadgate.engine import Job
+            from reloadgate.evidence import Artifact
             from reloadgate.live.fresh import reload_artifact
             from reloadgate.nouns import from_dict
 
-            reload_artifact(from_dict(Job, job), Path(folder))
+            artifact = from_dict(Artifact, job["artifact"])
+            reload_artifact(Path(job["version"]), artifact, Path(job["out"]), Path(folder))
         except BaseException:
             traceback.print_exc()
             sys.stderr.flush()

@@ -26,6 +26,14 @@ class Format(Protocol):
 
     def load(self, path: Path, recipe: Recipe) -> Any: ...
 
+    def stored_config(self, path: Path) -> dict[str, Any] | None:
+        """The configuration that the artifact holds, as JSON values; None where the format holds none."""
+        ...
+
+    def stored_variables(self, path: Path) -> list[str] | None:
+        """The storage paths of the variables that the artifact holds; None where the format has no such paths."""
+        ...
+
     def inspect(self, path: Path) -> list[str]:
         """What is wrong with the artifact, without loading it and without TensorFlow; empty when nothing is."""
         ...

@@ -1,10 +1,13 @@
 """`model.keras`: Keras' own archive of configuration, weights and optimizer."""
 
+import io
+import struct
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from reloadgate.evidence import Capability, Recipe
+from reloadgate.nouns import json_object
 
 NAME = "keras"
 FILE = "model.keras"
@@ -22,6 +25,66 @@ def load(path: Path, recipe: Recipe) -> Any:
     import keras
 
     return keras.models.load_model(path)
+
+
+def stored_config(path: Path) -> dict[str, Any] | None:
+    with zipfile.ZipFile(path) as archive:
+        return json_object(archive.read("config.json"))
+
+
+def stored_variables(path: Path) -> list[str] | None:
+    import h5py
+
+    found: list[str] = []
+    with zipfile.ZipFile(path) as archive, _member_stream(path, archive) as stream, h5py.File(stream) as file:
+        file.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
+    return sorted(found)
+
+
+def _member_stream(path: Path, archive: zipfile.ZipFile) -> BinaryIO:
+    """The weights member as a stream that seeks fast.
+
+    Members are stored, not compressed, and a `ZipExtFile` reads again from its beginning to seek back: 8 s for 283 MB.
+    """
+    member = archive.getinfo(MEMBERS[-1])
+    if member.compress_type != zipfile.ZIP_STORED:
+        return io.BytesIO(archive.read(member))
+    with path.open("rb") as raw:
+        raw.seek(member.header_offset + 26)
+        name, extra = struct.unpack("<HH", raw.read(4))  # of the local header, whose extra field is its own
+    return cast(BinaryIO, _Window(path, member.header_offset + 30 + name + extra, member.file_size))
+
+
+class _Window(io.RawIOBase):
+    """A part of a file as a file of its own."""
+
+    def __init__(self, path: Path, start: int, size: int) -> None:
+        self._raw, self._start, self._size, self._at = path.open("rb"), start, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = min(len(buffer), max(0, self._size - self._at))
+        self._raw.seek(self._start + self._at)
+        data = self._raw.read(wanted)
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
 
 
 def inspect(path: Path) -> list[str]:

@@ -34,6 +34,14 @@ def load(path: Path, recipe: Recipe) -> Any:
     return model
 
 
+def stored_config(path: Path) -> dict[str, Any] | None:
+    return None
+
+
+def stored_variables(path: Path) -> list[str] | None:
+    return None
+
+
 def inspect(path: Path) -> list[str]:
     return [] if path.is_dir() else [f"{path} is not a directory"]
 

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from reloadgate.engine.surroundings import bit_moving
 from reloadgate.evidence import Environment
+from reloadgate.surroundings import bit_moving
 
 
 def environment() -> Environment:

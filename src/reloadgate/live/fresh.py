@@ -15,7 +15,6 @@ import keras
 import numpy as np
 
 from reloadgate.arrays import ArrayReader, ArrayWriter
-from reloadgate.engine import Job
 from reloadgate.errors import UnreadableRecordError
 from reloadgate.evidence import (
     EVIDENCE_DIR,
@@ -53,30 +52,32 @@ class Loaded:
     def __init__(self) -> None:
         self.error = ""
         self.environment: Environment | None = None
+        self.stored_config: dict[str, Any] | None = None
+        self.stored_variables: tuple[str, ...] | None = None
         self.observation: Observation | None = None
         self.checks: list[Check] = []
         self.warnings: list[Warned] = []
 
 
-def reload_artifact(job: Job, folder: Path) -> None:
-    """Reload one artifact and write `evidence.json` and `arrays.npz` into the job's folder.
+def reload_artifact(version: Path, artifact: Artifact, out: Path, folder: Path) -> None:
+    """Reload one artifact and write `evidence.json` and `arrays.npz` into `out`.
 
     Args:
+        version: absolute path of the model version.
         folder: an empty folder of this process' own.
     """
     started = time.monotonic()
-    version, out = Path(job.version), Path(job.out)
     saved, theirs, seal = _saved(version)
     recipe = saved.recipe if saved else NO_RECIPE
     private = folder / "copy"
     private.mkdir()
-    files = _copy_and_hash(version, job.artifact, private, bare=saved is None)
+    files = _copy_and_hash(version, artifact, private, bare=saved is None)
     _make_importable(recipe, version)
     arrays, loaded = ArrayWriter(), Loaded()
-    loaded.checks.extend(_looked_at(job.artifact, version, private))
+    loaded.checks.extend(_looked_at(artifact, version, private))
     try:
         if not any(check.tried is Tried.BROKEN for check in loaded.checks if check.group == "inspect"):
-            _reload(job.artifact, version, private, folder, saved, theirs, recipe, arrays, loaded)
+            _reload(artifact, version, private, folder, saved, theirs, recipe, arrays, loaded)
         else:
             loaded.error = "it was not loaded, because inspection refused it"
     except Exception as error:
@@ -86,7 +87,7 @@ def reload_artifact(job: Job, folder: Path) -> None:
         out,
         ReloadedEvidence(
             schema_version=SCHEMA_VERSION,
-            artifact=job.artifact,
+            artifact=artifact,
             saved_sha256=seal,
             files=files,
             loaded=loaded.observation is not None,
@@ -95,6 +96,8 @@ def reload_artifact(job: Job, folder: Path) -> None:
             checks=tuple(loaded.checks),
             environment=loaded.environment,
             hash_seed=os.environ.get("PYTHONHASHSEED", ""),
+            stored_config=loaded.stored_config,
+            stored_variables=loaded.stored_variables,
             observation=loaded.observation,
             seconds=round(time.monotonic() - started, 3),
             arrays_sha256=sha256_file(out / "arrays.npz")[0],
@@ -116,6 +119,9 @@ def _reload(
     if saved:
         set_threads(saved.environment)
     form = format_named(artifact.format)
+    loaded.stored_config = form.stored_config(private / artifact.path)
+    variables = form.stored_variables(private / artifact.path)
+    loaded.stored_variables = None if variables is None else tuple(variables)
     # The private copy holds the very bytes that were hashed. The user's own loader is given the directory that it knows.
     first, other = (version, private) if artifact.path == "." else (private / artifact.path, version / artifact.path)
     with _catching_warnings(loaded.warnings):

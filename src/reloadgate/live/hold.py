@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from keras.src.backend.common import global_state
@@ -94,14 +93,19 @@ def deterministic_operations() -> Iterator[None]:
 
 def read(variable: Any) -> np.ndarray[Any, Any]:
     """A copy of a variable's value."""
-    return np.array(keras.ops.convert_to_numpy(variable))
+    return np.asarray(_backing(variable).numpy())
 
 
 def write(variable: Any, value: np.ndarray[Any, Any]) -> None:
     """Give a variable a value of its own shape and dtype, bit for bit."""
-    backing = getattr(variable, "_value", variable)
-    backing = variable if backing is None else backing
+    backing = _backing(variable)
     backing.assign(tf.convert_to_tensor(value, dtype=backing.dtype))
+
+
+def _backing(variable: Any) -> Any:
+    """The `tf.Variable` behind a Keras variable: its own reads and writes convert nothing and warn of nothing."""
+    value = getattr(variable, "_value", None)
+    return variable if value is None else value
 
 
 def _variables(model: Any) -> list[Any]:

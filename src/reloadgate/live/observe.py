@@ -13,12 +13,14 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.saving import saving_lib
 
 from reloadgate.arrays import Array, ArrayWriter, Kept, array_digest
 from reloadgate.differences import value_difference
 from reloadgate.evidence import Kind, Log, Note, Observation, Optimizer, Output, Variable
 from reloadgate.live import hold
 from reloadgate.live.catalog import Catalog, assets, catalog
+from reloadgate.nouns import json_object
 from reloadgate.probe import Probe, map_leaves
 
 Values = dict[str, np.ndarray[Any, Any]]
@@ -76,10 +78,11 @@ def observe(
         outputs = tuple(_predictions(look, state))
         runs = _resume(look, state, listed, steps, random_state or {}, 2 if repeat else 1)
     variables = tuple(_variable(look, entry, listed, before, runs) for entry in listed.entries)
+    config = look.attempt("structure", "configuration", lambda: _stored_config(model))
     return Observation(
         class_name=type(model).__name__,
-        config=look.attempt("structure", "configuration", lambda: _config(model)),
-        compile_config=look.attempt("compile", "configuration", lambda: _plain_json(model.get_compile_config())),
+        config={key: value for key, value in config.items() if key != "compile_config"} if config else None,
+        compile_config=config.get("compile_config") if config else None,
         compiled=bool(getattr(model, "compiled", False)),
         variables=variables,
         assets=tuple(_assets(look, listed)),
@@ -292,12 +295,9 @@ def _assets(look: Observer, listed: Catalog) -> Iterator[Variable]:
 # Configuration
 
 
-def _config(model: Any) -> dict[str, Any]:
-    """The architecture alone: compile settings have rows of their own."""
-    config = _plain_json(keras.saving.serialize_keras_object(model))
-    if isinstance(config, dict):
-        config.pop("compile_config", None)
-    return config if isinstance(config, dict) else {"value": config}
+def _stored_config(model: Any) -> dict[str, Any]:
+    """What Keras would write as `config.json`, by Keras' own serializer, so that a file can be held against it."""
+    return json_object(saving_lib._serialize_model_as_json(model)[0])
 
 
 def _plain_json(value: Any) -> Any:

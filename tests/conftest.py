@@ -1,0 +1,91 @@
+"""What the tests share: one warm engine, and real trained model versions."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reloadgate.engine import LocalEngine
+from reloadgate.policy import Policy, policy_from
+from reloadgate.verdict import Verdict
+from reloadgate.verifying import verify
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[LocalEngine]:
+    """One server with TensorFlow preloaded, for every reload of the session."""
+    with LocalEngine() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def anywhere() -> Policy:
+    """The default policy, but for pytest's folders, which are temporary."""
+    return policy_from({"location": "any"})
+
+
+@pytest.fixture
+def check(engine: LocalEngine, anywhere: Policy) -> Callable[..., Verdict]:
+    """`verify` in the warm engine."""
+    return lambda version, policy=anywhere: verify(version, policy=policy, engine=engine)
+
+
+@pytest.fixture(scope="session")
+def keras() -> Any:
+    """Keras, imported once, without TensorFlow's lines on standard error; threads as the sample models have them."""
+    from stages.quiet import quiet_stderr
+
+    with quiet_stderr():
+        import keras
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(2)
+        tf.config.threading.set_inter_op_parallelism_threads(2)
+        tf.config.list_logical_devices()
+    return keras
+
+
+@pytest.fixture(scope="session")
+def tables() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """The raw tables as arrays, as `prepare` makes them but for the splits."""
+    made = {}
+    for name, scale, kind in (("digits", 16.0, np.int64), ("diabetes", 1.0, np.float32)):
+        table = np.loadtxt(ROOT / "data/raw" / f"{name}.csv", delimiter=",", skiprows=1, dtype=np.float32)
+        y = table[:, -1].astype(kind)
+        made[name] = (table[:, :-1] / scale, y if name == "digits" else y[:, None])
+    return made
+
+
+@pytest.fixture(scope="session")
+def trained(keras: Any, tables: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A version of each sample model, trained for two epochs on the real tables. Never change them: copy."""
+    import reloadgate
+    from stages import zoo
+
+    folder = tmp_path_factory.mktemp("trained")
+    versions = {}
+    for name, (x, y) in tables.items():
+        settings = zoo.Settings(version="1.0.0", seed=1, epochs=8, batch_size=32, learning_rate=0.002)
+        keras.utils.set_random_seed(settings.seed)
+        model = zoo.MODELS[name](settings, x, y)
+        model.fit(x, y, batch_size=settings.batch_size, epochs=2, verbose=0)
+        versions[name] = reloadgate.save(
+            model, folder / "models" / name / "1.0.0", probe=(x[:48], y[:48]), imports=("stages.zoo",), location="any",
+            code_path=(str(ROOT),), records=folder / "records",
+        )  # fmt: skip
+    return versions
+
+
+@pytest.fixture
+def copy_of(trained: dict[str, Path], tmp_path: Path) -> Callable[[str], Path]:
+    """A copy of a trained version that a test may damage."""
+
+    def copy(name: str) -> Path:
+        return Path(shutil.copytree(trained[name], tmp_path / "models" / name / "1.0.0"))
+
+    return copy
