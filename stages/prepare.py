@@ -29,6 +29,8 @@ if not __package__:
     # As a script, Python looks for modules in `stages/`; the package `stages` itself is one level up.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from reloadgate.project import REPORTS
+from reloadgate.report import begin
 from stages.contracts import CONTRACTS, Contract, Finding, NotJudgedError, cells, header, judge, values
 
 if TYPE_CHECKING:
@@ -234,6 +236,7 @@ def report(finding: Finding) -> str:
 
 def main() -> int:
     """Prepare what `params.yaml` says; returns the exit code."""
+    begin(REPORTS, "prepare")
     try:
         prepare(Path("data/raw"), Path("data/prepared"), Settings.read(Path("params.yaml")))
     except BadTableError as error:

@@ -86,7 +86,14 @@ def values(**changes: Any) -> dict[str, Any]:
     def moving(key: str, before: np.ndarray, step: Any = 0.125) -> None:
         made[f"before/{key}"], made[f"after/{key}"] = before, (before + step).astype(before.dtype)
 
-    for key, shape in ((ENCODER, (4, 3)), (DECODER, (4, 3)), (LARGE, (130, 130)), (MEAN, (3,)), (STATE, (2, 3)), (MOMENTUM, (4, 3))):
+    for key, shape in (
+        (ENCODER, (4, 3)),
+        (DECODER, (4, 3)),
+        (LARGE, (130, 130)),
+        (MEAN, (3,)),
+        (STATE, (2, 3)),
+        (MOMENTUM, (4, 3)),
+    ):
         moving(key, random.normal(size=shape).astype(np.float32))
     moving(SEED, np.array([1, 2], np.uint32), np.array([0, 3], np.uint32))
     moving(ITERATIONS, np.array(40, np.int64), 3)
@@ -136,7 +143,8 @@ def observed(arrays: Values) -> tuple[Observation, ArrayWriter]:
             ),
         ),
         outputs=tuple(
-            Output(mode=mode, name="output", value=put[f"{mode}/output"], noise=0.0, constant=False) for mode in ("call", "predict")
+            Output(mode=mode, name="output", value=put[f"{mode}/output"], noise=0.0, constant=False)
+            for mode in ("call", "predict")
         ),
         steps=3,
         logs=tuple(Log(name=name, values=put[f"log/{name}"], noise=0.0) for name in ("accuracy", "loss")),
@@ -282,7 +290,13 @@ def difference(max_abs: float, **fields: Any) -> Difference:
 
 def row(group: Group, outcome: Outcome = Outcome.SAME, **fields: Any) -> Row:
     """A row of the artifact `model.keras` of the model `digits`; a difference of 0.5 where it differs."""
-    usual: dict[str, Any] = {"model": "digits", "artifact": ARTIFACT.path, "subject": f"the {group}", "scale": 2.0, "dtype": "float32"}
+    usual: dict[str, Any] = {
+        "model": "digits",
+        "artifact": ARTIFACT.path,
+        "subject": f"the {group}",
+        "scale": 2.0,
+        "dtype": "float32",
+    }
     if outcome is Outcome.DIFFERS:
         usual["difference"] = difference(0.5)
     return Row(group=group, outcome=outcome, **(usual | fields))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from enum import StrEnum
@@ -11,6 +12,7 @@ from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
+
 from builders import (
     ARTIFACT,
     DECODER,
@@ -21,30 +23,67 @@ from builders import (
     MEAN,
     MOMENTUM,
     SEED,
+    STATE,
     VOCABULARY,
     Built,
     build,
+    observed,
+    probe,
     values,
 )
-
+from reloadgate.arrays import np_dtype
 from reloadgate.comparison import Comparison, Group, Outcome, Row
-from reloadgate.evidence import Kind, Note, Observation, ReloadedEvidence, Tried, Variable, Warned
+from reloadgate.evidence import (
+    Check,
+    Note,
+    Observation,
+    ReloadedEvidence,
+    Tried,
+    Variable,
+    Warned,
+    read_seal,
+    write_evidence,
+)
 from reloadgate.judge import judge
 from reloadgate.policy import Policy
 from reloadgate.verdict import Status
 
 QUIET = (Outcome.SAME, Outcome.NOTED, Outcome.SKIPPED)
 
-SHA_TELLS = "SHA-256 is over dtype, shape and bytes, from which this was computed"
-SAVED_SIDE = "a noise floor is measured on the saved side alone"
-RENAMED = "Keras renames on every reload"
+# What may change in the reloaded evidence alone without a row: patterns of paths, each with its reason. Nothing else may: a
+# field that nobody compares breaks `test_a_change_of_any_single_thing_is_noticed`, and so does a line that excuses nothing.
+NOT_COMPARED = {
+    r"\.(nans|infinities|largest)$": "computed from the bytes that SHA-256 is over",
+    r"\[random state\]\.value\.(dtype|shape.*)$": "SHA-256 is over dtype, shape and bytes",
+    r"\.(value|final|values|learning_rate)\.(name|kept)$": "where evidence keeps the array, and whether whole",
+    r"files\[\]\.size$": "SHA-256 is over the bytes",
+    r"\]\.path$": "Keras renames on every reload",
+    r"\]\.config\.config\.name( dropped)?$": "Keras numbers optimizers within a process",
+    r"(variables|assets|logs)\[.*\]\.noise$": "this noise floor is measured on the saved side alone",
+    r"assets\[asset\]\.(kind|trainable|name)$": "an asset is one by where it lies",
+    r"\.compile_config\.optimizer\b": "compared as the optimizer itself",
+    r"optimizers\[\]\.config\.class_name": "compared as the optimizer's class",
+    r"optimizers\[\]\.slots$": "how many slots there are: each is a variable",
+    r"outputs\[\]\.constant$": "computed from the output's value",
+    r"checks\[.*\]\.(subject|message)$": "what a check says to people",
+    r"^(warnings\[\] dropped|checks with another)$": "a warning less; one more check, that holds",
+    r"^(hash_seed|loaded|seconds|schema_version)$": "of the reload itself, and not of the model",
+}
 
-# What may change in the reloaded evidence alone without a row, each with its reason. Nothing else may: a field that nobody
-# compares breaks `test_a_change_of_any_single_field_is_noticed`, and so does one that is compared by now.
-NOT_COMPARED: dict[str, str] = {}
-
-# What should be compared and is not. Strictly expected to fail: whoever mends one removes its line.
-GAPS: dict[str, str] = {}
+# What should be compared and is not: strictly expected to fail, so that whoever mends one removes its line.
+GAPS = {
+    r"checks\[(round trip|relocation)\]( dropped|\.group)$": "nobody misses these groups",
+    r"variables\[.*\]\.final lost$": "a variable that has no value after the steps",
+    r"variables\[.*\]\.kind$": "a weight that comes back as another kind",
+    r"variables\[.*\]\.trainable$": "a frozen weight that trains after the reload",
+    r"variables\[.*\]\.name$": "a name that the user chose and that is gone",
+    r"\.optimizers with another$": "an optimizer more",
+    r"optimizers\[\]\.config\.(module|registered_name)|optimizers\[\]\.config with": "a class of the same name, from elsewhere",
+    r"optimizers\[\]\.was_built$": "an optimizer that comes back without slots",
+    r"\.steps$": "another number of steps",
+    r"(loss_weights|weight_decay) dropped$": "a setting that was None, and now has its default",
+    r"stored_(config|variables) lost$": "a .keras file that does not say what it holds",
+}
 
 
 def changes(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -55,7 +94,7 @@ def changes(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     elif isinstance(value, bool):
         yield path, not value
     elif isinstance(value, str):
-        yield path, Group.WEIGHTS if path.endswith(".group") else f"{value}x"
+        yield path, Group.WEIGHTS if path.endswith("group") else f"{value}x"
     elif isinstance(value, (int, float)):
         yield path, value + 1
     elif isinstance(value, dict):
@@ -77,7 +116,7 @@ def _changed_items(value: dict[str, Any], path: str) -> Iterator[tuple[str, Any]
         for where, new in changes(old, f"{path}.{key}"):
             yield where, value | {key: new}
         yield f"{path}.{key} dropped", {k: v for k, v in value.items() if k != key}
-    yield f"{path} with another key", value | {"another": 1}
+    yield f"{path} with another key", value | {"another": "1"}
 
 
 def _changed_elements(value: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -93,22 +132,474 @@ def _changed_elements(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def loud(comparison: Comparison) -> set[Row]:
+    """The rows that say anything but "the same", and what the environment says."""
     return {row for row in comparison.rows if row.outcome is not Outcome.SAME}
 
 
-def test_explore(tmp_path):
+def found(built: Built, group: Group, subject: str) -> list[Row]:
+    """The rows of a subject that are not the same."""
+    return [
+        row for row in built.compare().rows if (row.group, row.subject) == (group, subject) and row.outcome is not Outcome.SAME
+    ]
+
+
+def only(built: Built, group: Group, subject: str) -> Row:
+    (row,) = found(built, group, subject)
+    return row
+
+
+# The properties that carry the most weight
+
+
+def test_evidence_compared_with_evidence_of_the_same_model_has_rows_and_no_difference(tmp_path: Path) -> None:
+    comparison = build(tmp_path).compare()
+    assert {row.outcome for row in comparison.rows} <= set(QUIET)
+    looked_at = {row.group for row in comparison.rows if row.outcome is Outcome.SAME}
+    assert looked_at == set(Group) - {Group.AGREEMENT}
+    assert judge(comparison, Policy()).status is Status.PASS
+
+
+@pytest.fixture(scope="module")
+def unnoticed(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """Every place whose change alone is no row and no worse verdict."""
+    built = build(tmp_path_factory.mktemp("unnoticed"))
+    usual = built.compare()
+    missed = set()
+    for path, reloaded in changes(built.reloaded):
+        comparison = built.compare_with(reloaded)
+        if (
+            judge(comparison, Policy()).status is Status.PASS
+            and loud(comparison) <= loud(usual)
+            and comparison.models[0].artifacts[0].same_environment
+        ):
+            missed.add(path)
+    return missed
+
+
+def test_a_change_of_any_single_thing_is_noticed(unnoticed: set[str]) -> None:
+    excused = {path for path in unnoticed if any(re.search(pattern, path) for pattern in (*NOT_COMPARED, *GAPS))}
+    assert unnoticed - excused == set()
+
+
+@pytest.mark.parametrize("pattern", NOT_COMPARED)
+def test_every_excuse_is_needed(unnoticed: set[str], pattern: str) -> None:
+    assert any(re.search(pattern, path) for path in unnoticed)
+
+
+@pytest.mark.xfail(reason="not compared yet")
+@pytest.mark.parametrize("pattern", GAPS, ids=GAPS.values())
+def test_a_gap_is_closed(unnoticed: set[str], pattern: str) -> None:
+    assert [path for path in unnoticed if re.search(pattern, path)] == []
+
+
+def test_what_is_changed_covers_every_field_of_every_noun(tmp_path: Path) -> None:
+    places = {re.sub(r"\[.*?\]", "", path) for path, _ in changes(build(tmp_path).reloaded)}
+    for noun, place in ((ReloadedEvidence, ""), (Observation, "observation."), (Variable, "observation.variables.")):
+        for field in dataclasses.fields(noun):
+            name = f"{place}{field.name}"
+            assert any(path.startswith(name) for path in places) or field.name in ("notes", "error"), name
+
+
+# Variables
+
+
+@pytest.mark.parametrize(
+    ("key", "group"),
+    [
+        (ENCODER, Group.WEIGHTS),
+        (MEAN, Group.WEIGHTS),
+        (STATE, Group.WEIGHTS),
+        (MOMENTUM, Group.OPTIMIZER),
+        (VOCABULARY, Group.ASSETS),
+    ],
+)
+def test_a_variable_on_one_side_alone_is_missing_or_extra(tmp_path: Path, key: str, group: Group) -> None:
+    def without(observation: Observation) -> Observation:
+        return replace(
+            observation,
+            variables=tuple(v for v in observation.variables if v.key != key),
+            assets=tuple(v for v in observation.assets if v.key != key),
+        )
+
+    assert only(build(tmp_path / "missing", now=without), group, key).outcome is Outcome.MISSING
+    extra = found(build(tmp_path / "extra", then=without), group, key)
+    assert {row.outcome for row in extra} == {Outcome.EXTRA}
+
+
+@pytest.mark.parametrize(
+    ("value", "seen"), [(np.zeros((3, 4), np.float32), "float32[3, 4]"), (np.zeros((4, 3)), "float64[4, 3]")]
+)
+def test_shape_and_dtype_come_before_values(tmp_path: Path, value: np.ndarray, seen: str) -> None:
+    row = only(build(tmp_path, changed={f"before/{ENCODER}": value}), Group.WEIGHTS, ENCODER)
+    assert (row.outcome, row.expected, row.seen) == (Outcome.CHANGED, "float32[4, 3]", seen)
+
+
+@pytest.mark.xfail(reason="`_cause` overwrites the detail of `array_row`")
+def test_another_shape_is_not_said_to_be_other_values(tmp_path: Path) -> None:
+    row = only(build(tmp_path, changed={f"before/{ENCODER}": np.ones((3, 4), np.float32)}), Group.WEIGHTS, ENCODER)
+    assert "shape" in row.detail
+
+
+def test_swapped_variables_of_one_shape_are_named_as_a_pair(tmp_path: Path) -> None:
+    usual = values()
+    changed = {f"before/{ENCODER}": usual[f"before/{DECODER}"], f"before/{DECODER}": usual[f"before/{ENCODER}"]}
+    built = build(tmp_path, changed=changed)
+    for key, other in ((ENCODER, DECODER), (DECODER, ENCODER)):
+        row = only(built, Group.WEIGHTS, key)
+        assert row.outcome is Outcome.SWAPPED
+        assert other in row.detail
+
+
+def test_variables_whose_chosen_names_are_swapped_are_named_as_a_pair(tmp_path: Path) -> None:
+    names = {ENCODER: "decoder/kernel", DECODER: "encoder/kernel"}
+
+    def renamed(observation: Observation) -> Observation:
+        return replace(observation, variables=tuple(replace(v, name=names.get(v.key, v.name)) for v in observation.variables))
+
+    row = only(build(tmp_path, now=renamed), Group.WEIGHTS, ENCODER)
+    assert (row.outcome, row.expected, row.seen) == (
+        Outcome.SWAPPED, f"encoder/kernel at {ENCODER}", f"encoder/kernel at {DECODER}",
+    )  # fmt: skip
+    assert "decoder/kernel" in row.detail
+
+
+def test_a_chosen_name_that_is_there_twice_pairs_nothing(tmp_path: Path) -> None:
+    def twice(observation: Observation) -> Observation:
+        return replace(observation, variables=tuple(replace(v, name="kernel") for v in observation.variables))
+
+    built = build(tmp_path, then=twice, now=lambda o: replace(twice(o), variables=twice(o).variables[::-1]))
+    assert judge(built.compare(), Policy()).status is Status.PASS
+
+
+def test_a_weight_that_came_back_as_zeros_says_so(tmp_path: Path) -> None:
+    row = only(build(tmp_path, changed={f"before/{ENCODER}": np.zeros((4, 3), np.float32)}), Group.WEIGHTS, ENCODER)
+    assert row.outcome is Outcome.DIFFERS
+    assert "zeros" in row.detail
+
+
+def test_slots_of_an_optimizer_that_came_back_unbuilt_are_missing(tmp_path: Path) -> None:
+    def unbuilt(observation: Observation) -> Observation:
+        return replace(observation, optimizers=tuple(replace(o, was_built=False) for o in observation.optimizers))
+
+    lost = {f"before/{MOMENTUM}": np.zeros((4, 3), np.float32), f"before/{ITERATIONS}": np.array(0)}
+    built = build(tmp_path, now=unbuilt, changed=lost)
+    for key in (MOMENTUM, ITERATIONS):
+        row = only(built, Group.OPTIMIZER, key)
+        assert row.outcome is Outcome.MISSING
+        assert "without its slots" in row.detail
+
+
+def test_an_optimizer_that_is_gone_is_missing(tmp_path: Path) -> None:
+    row = only(build(tmp_path, now=lambda o: replace(o, optimizers=())), Group.OPTIMIZER, "optimizer")
+    assert (row.outcome, row.expected) == (Outcome.MISSING, "Adam")
+
+
+@pytest.mark.parametrize("advances", [True, False])
+@pytest.mark.parametrize("gone", [True, False])
+def test_random_state_is_lost_only_when_it_advances(tmp_path: Path, advances: bool, gone: bool) -> None:
+    seed = values()[f"before/{SEED}"]
+
+    def without(observation: Observation) -> Observation:
+        return replace(observation, variables=tuple(v for v in observation.variables if v.key != SEED))
+
+    built = build(
+        tmp_path,
+        before={} if advances else {f"after/{SEED}": seed},
+        changed={f"before/{SEED}": seed + np.uint32(9)},
+        now=without if gone else lambda observation: observation,
+    )
+    assert only(built, Group.RANDOM_STATE, SEED).outcome is (Outcome.LOST if advances else Outcome.NOTED)
+
+
+@pytest.mark.parametrize("key", [ENCODER, LARGE])
+def test_one_weight_that_differs_is_measured_and_estimated_only_where_a_sketch_is_kept(tmp_path: Path, key: str) -> None:
+    changed = values()[f"before/{key}"].copy()
+    changed[1, 2] += 0.25
+    row = only(build(tmp_path, changed={f"before/{key}": changed}), Group.WEIGHTS, key)
+    assert row.outcome is Outcome.DIFFERS
+    assert row.difference is not None
+    assert row.difference.max_abs == pytest.approx(0.25, rel=1e-6)
+    assert row.difference.estimated is (key == LARGE)
+    assert row.scale == pytest.approx(np.abs(values()[f"before/{key}"]).max())
+
+
+# Behaviour
+
+
+def output(**changed: np.ndarray) -> dict[str, np.ndarray]:
+    return {f"{mode}/output": value for mode, value in changed.items()}
+
+
+@pytest.mark.parametrize("side", ["before", "changed"])
+def test_an_output_that_is_all_nan_is_never_the_same(tmp_path: Path, side: str) -> None:
+    every = output(call=np.full((5, 3), np.nan, np.float32))
+    row = only(build(tmp_path, before=every if side == "before" else None, changed=every), Group.PREDICTIONS, "call: output")
+    assert (row.outcome, row.seen) == (Outcome.CHANGED, "NaN")
+
+
+def test_an_output_without_a_counterpart_is_missing_or_extra(tmp_path: Path) -> None:
+    built = build(tmp_path, now=lambda o: replace(o, outputs=(o.outputs[0], replace(o.outputs[1], name="logits"))))
+    assert only(built, Group.PREDICTIONS, "predict: output").outcome is Outcome.MISSING
+    assert only(built, Group.PREDICTIONS, "predict: logits").outcome is Outcome.EXTRA
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "flips"),
+    [
+        ([[1.0, 2.0], [3.0, 0.0]], [[1.0, 2.5], [3.0, 0.5]], 0),
+        ([[1.0, 2.0], [3.0, 0.0]], [[2.5, 2.0], [3.0, 0.5]], 1),
+        ([[0.5], [-0.5]], [[-0.5], [-0.25]], 1),
+        ([0.5, -0.5], [-0.5, 0.25], 2),
+    ],
+)
+def test_decisions_that_flip_are_counted(tmp_path: Path, before: list[Any], after: list[Any], flips: int) -> None:
+    then, now = (np.array(side, np.float32) for side in (before, after))
+    row = only(build(tmp_path, before=output(call=then), changed=output(call=now)), Group.PREDICTIONS, "call: output")
+    assert (row.outcome, row.flips) == (Outcome.DIFFERS, flips)
+
+
+@pytest.mark.xfail(reason="bfloat16 has the kind V, which `_flips` takes for no number")
+def test_decisions_that_flip_are_counted_in_bfloat16(tmp_path: Path) -> None:
+    then, now = (np.array(side).astype(np_dtype("bfloat16")) for side in ([[1, 2]], [[3, 2]]))
+    row = only(build(tmp_path, before=output(call=then), changed=output(call=now)), Group.PREDICTIONS, "call: output")
+    assert (row.outcome, row.flips) == (Outcome.DIFFERS, 1)
+
+
+def test_a_constant_output_is_not_exercised(tmp_path: Path) -> None:
+    built = build(tmp_path, then=lambda o: replace(o, outputs=tuple(replace(one, constant=True) for one in o.outputs)))
+    assert only(built, Group.PREDICTIONS, "call: output").outcome is Outcome.NOT_EXERCISED
+
+
+def test_predictions_that_vary_above_the_floor_of_the_saved_side_are_broken(tmp_path: Path) -> None:
+    def noisy(noise: float) -> Any:
+        return lambda o: replace(o, outputs=tuple(replace(one, noise=noise) for one in o.outputs))
+
+    built = build(tmp_path / "above", then=noisy(0.5), now=noisy(0.6))
+    assert only(built, Group.DETERMINISM, "call: output").outcome is Outcome.BROKEN
+    assert found(build(tmp_path / "within", then=noisy(0.5), now=noisy(0.5)), Group.DETERMINISM, "call: output") == []
+
+
+def test_a_trainable_variable_that_no_step_moved_is_not_exercised_and_where_none_moved_nothing_was_checked(
+    tmp_path: Path,
+) -> None:
+    usual = values()
+    still = {f"after/{key}": usual[f"before/{key}"] for key in (ENCODER, DECODER, LARGE)}
+    one = build(tmp_path / "one", before={f"after/{ENCODER}": still[f"after/{ENCODER}"]})
+    assert only(one, Group.RESUME, ENCODER).outcome is Outcome.NOT_EXERCISED
+    assert judge(one.compare(), Policy()).status is Status.PASS
+    none = build(tmp_path / "none", before=still)
+    assert only(none, Group.RESUME, "steps").outcome is Outcome.UNCHECKED
+    assert judge(none.compare(), Policy()).status is Status.UNVERIFIED
+
+
+def test_steps_that_were_not_resumed_are_unchecked(tmp_path: Path) -> None:
+    for name, side in (("then", {"then": lambda o: replace(o, logs=())}), ("now", {"now": lambda o: replace(o, logs=())})):
+        built = build(tmp_path / name, **side)
+        assert judge(built.compare(), Policy()).status is Status.UNVERIFIED
+
+
+def test_lost_moments_show_in_the_resumed_steps(tmp_path: Path) -> None:
+    changed = {f"after/{ENCODER}": values()[f"after/{ENCODER}"] * 2, "log/loss": np.array([0.9, 0.85, 0.8])}
+    built = build(tmp_path, changed=changed)
+    for subject in (f"{ENCODER} after 3 steps", "loss per step"):
+        assert only(built, Group.RESUME, subject).outcome is Outcome.DIFFERS
+
+
+# Settings, notes, warnings, checks
+
+
+def test_every_setting_that_differs_is_named_by_its_place(tmp_path: Path) -> None:
+    def other(observation: Observation) -> Observation:
+        assert observation.compile_config is not None
+        return replace(observation, compile_config=observation.compile_config | {"loss": "mae", "metrics": ["accuracy", "mae"]})
+
+    built = build(tmp_path, now=other)
+    assert (only(built, Group.COMPILE, "loss").expected, only(built, Group.COMPILE, "loss").seen) == ("mse", "mae")
+    assert only(built, Group.COMPILE, "metrics").outcome is Outcome.CHANGED
+
+
+def test_settings_that_the_users_own_code_made_again_are_noted(tmp_path: Path) -> None:
+    own = replace(ARTIFACT, format="own")
+    built = build(tmp_path, now=lambda o: replace(o, config={"class_name": "Functional"}), artifact=own)
+    write_evidence(built.sealed, saved := replace(built.saved, artifacts=(own,)))
+    built.compare_with(replace(built.reloaded, saved_sha256=read_seal(built.sealed)[0].sha256))
+    assert saved.artifacts == (own,)
+    assert only(built, Group.STRUCTURE, "configuration.config").outcome is Outcome.NOTED
+
+
+def test_what_could_not_be_observed_is_unchecked_and_what_fails_only_after_the_reload_is_broken(tmp_path: Path) -> None:
+    def noted(observation: Observation) -> Observation:
+        return replace(observation, notes=(Note(group="structure", subject="configuration", message="no get_config"),))
+
+    row = only(build(tmp_path / "both", then=noted, now=noted), Group.STRUCTURE, "configuration")
+    assert row.outcome is Outcome.UNCHECKED
+    row = only(build(tmp_path / "after", now=noted), Group.STRUCTURE, "configuration")
+    assert (row.outcome, row.seen) == (Outcome.BROKEN, "no get_config")
+
+
+@pytest.mark.parametrize(
+    ("message", "outcomes"),
+    [
+        ("Skipping variable loading for optimizer 'adam', because it has 10 variables", [Outcome.BROKEN]),
+        ("something that nobody has seen before", [Outcome.NOTED]),
+        ("__array__ implementation doesn't accept a copy keyword", []),
+    ],
+)
+def test_warnings_of_the_load_are_classified(tmp_path: Path, message: str, outcomes: list[Outcome]) -> None:
+    built = build(tmp_path, warnings=(Warned(category="UserWarning", message=message),))
+    assert [row.outcome for row in found(built, Group.LOAD, "warning")] == outcomes
+
+
+@pytest.mark.parametrize(
+    ("tried", "outcome"),
+    list(zip(Tried, (Outcome.SAME, Outcome.BROKEN, Outcome.UNCHECKED, Outcome.SKIPPED), strict=True)),
+)
+def test_what_the_fresh_process_tried_is_a_row_of_its_kind(tmp_path: Path, tried: Tried, outcome: Outcome) -> None:
     built = build(tmp_path)
-    base = loud(built.compare())
-    un, crash = set(), set()
-    n = 0
-    for path, ch in changes(built.reloaded):
-        n += 1
-        try:
-            c = built.compare_with(ch)
-            if judge(c, Policy()).status is Status.PASS and not loud(c) - base:
-                un.add(path)
-        except Exception as e:
-            crash.add((path, repr(e)[:150]))
-    print(n)
-    for p in sorted(un): print("UN", p)
-    for p in sorted(crash): print("CRASH", p)
+    checks = (*built.reloaded.checks, Check(group="round trip", subject="tried", tried=tried, message="why"))
+    rows = built.compare_with(replace(built.reloaded, checks=checks)).rows
+    assert [(row.outcome, row.detail) for row in rows if row.subject == "tried"] == [(outcome, "why")]
+
+
+def test_a_model_that_does_not_load_is_a_row_with_the_reason(tmp_path: Path) -> None:
+    built = build(tmp_path, loaded=False, observation=None, error="TypeError: unknown layer Scale")
+    row = only(built, Group.LOAD, "model")
+    assert (row.outcome, row.seen) == (Outcome.BROKEN, "TypeError: unknown layer Scale")
+    assert judge(built.compare(), Policy()).status is Status.FAIL
+
+
+# Files, seals, records, environment
+
+
+def test_files_are_held_against_the_manifest(tmp_path: Path) -> None:
+    built = build(tmp_path)
+    (file,) = built.saved.files
+    seen = (replace(file, sha256="0" * 64), replace(file, path="stray.txt"))
+    rows = {row.subject: row.outcome for row in built.compare_with(replace(built.reloaded, files=seen)).rows}
+    assert (rows["model.keras"], rows["stray.txt"]) == (Outcome.CHANGED, Outcome.EXTRA)
+    rows = {row.subject: row.outcome for row in built.compare_with(replace(built.reloaded, files=())).rows}
+    assert rows["model.keras"] is Outcome.MISSING
+
+
+@pytest.mark.parametrize("name", ["evidence.json", "arrays.npz", "probe.npz"])
+def test_evidence_that_was_altered_is_a_change_named_by_its_file(tmp_path: Path, name: str) -> None:
+    built = build(tmp_path)
+    if name == "evidence.json":
+        (built.sealed / name).write_text((built.sealed / name).read_text().replace("3.15.1", "3.15.2"))
+    elif name == "arrays.npz":
+        observed(values(**{f"before/{MEAN}": np.ones(3, np.float32)}))[1].write(built.sealed / name)
+    else:
+        probe(6).write(built.sealed / name)
+    row = only(built, Group.EVIDENCE, name)
+    assert (row.outcome, row.artifact) == (Outcome.CHANGED, "")
+    assert judge(built.compare(), Policy()).status is Status.FAIL
+
+
+@pytest.mark.parametrize("side", ["saved", "reloaded"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "gone",
+        pytest.param("cut", marks=pytest.mark.xfail(run=False, reason="BadZipFile is no OSError, and the file stays open")),
+        "other loss",
+    ],
+)
+def test_arrays_that_cannot_be_read_are_rows_and_no_crash(tmp_path: Path, side: str, damage: str) -> None:
+    built = build(tmp_path)
+    path = (built.sealed if side == "saved" else built.folder) / "arrays.npz"
+    match damage:
+        case "gone":
+            path.unlink()
+        case "cut":
+            path.write_bytes(path.read_bytes()[:1000])
+        case "other loss":
+            observed(values(**{"log/loss": np.array([0.1, 0.1, 0.1])}))[1].write(path)
+    assert judge(built.compare(), Policy()).status is not Status.PASS
+
+
+@pytest.mark.parametrize("side", ["saved", "reloaded"])
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"[]", b"{", b"\xff", b'{"schema_version": "2.0"}'])
+def test_evidence_that_is_missing_or_garbage_is_unchecked(tmp_path: Path, side: str, content: bytes | None) -> None:
+    built = build(tmp_path)
+    path = (built.sealed if side == "saved" else built.folder) / "evidence.json"
+    path.unlink() if content is None else path.write_bytes(content)
+    verdict = judge(built.compare(), Policy())
+    assert verdict.status is Status.UNVERIFIED
+    assert any(f.row.group is Group.EVIDENCE and f.status is Status.UNVERIFIED for f in verdict.findings)
+
+
+@pytest.mark.xfail(reason="1e999 and lone surrogates are JSON, and `canonical` raises ValueError")
+@pytest.mark.parametrize("text", ["1e999", r'"\ud800"'])
+def test_evidence_with_a_value_that_canonical_json_has_no_word_for_is_no_crash(tmp_path: Path, text: str) -> None:
+    built = build(tmp_path)
+    path = built.folder / "evidence.json"
+    path.write_text(path.read_text().replace('"seconds": 1.5', f'"seconds": {text}'))
+    assert judge(built.compare(), Policy()).status is not Status.PASS
+
+
+@pytest.mark.xfail(reason="`Group(...)` raises ValueError")
+def test_evidence_with_a_group_that_this_release_does_not_know_is_no_crash(tmp_path: Path) -> None:
+    checks = (Check(group="signature", subject="model", tried=Tried.HOLDS, message=""),)
+    assert judge(build(tmp_path, checks=checks).compare(), Policy()).status is not Status.PASS
+
+
+@pytest.mark.xfail(reason="`artifacts_in` raises UsageError, which ends with 2: nothing was checked")
+def test_a_version_with_neither_evidence_nor_artifact_is_unchecked(tmp_path: Path) -> None:
+    built = build(tmp_path)
+    shutil.rmtree(built.sealed)
+    (built.subject.directory / "model.keras").unlink()
+    assert judge(built.compare(), Policy()).status is Status.UNVERIFIED
+
+
+def test_a_version_that_is_not_there_is_unchecked(tmp_path: Path) -> None:
+    built = build(tmp_path)
+    shutil.rmtree(built.subject.directory)
+    assert judge(built.compare(), Policy()).status is Status.UNVERIFIED
+
+
+def test_a_reload_of_other_evidence_or_of_another_artifact_is_unchecked(tmp_path: Path) -> None:
+    built = build(tmp_path)
+    for other in ({"saved_sha256": "0" * 64}, {"saved_sha256": None}, {"artifact": replace(ARTIFACT, path="other.keras")}):
+        write_evidence(built.folder, replace(built.reloaded, **other))
+        assert only(built, Group.EVIDENCE, "reloaded evidence").outcome is Outcome.UNCHECKED
+        assert judge(built.compare(), Policy()).status is Status.UNVERIFIED
+
+
+def test_a_version_is_held_against_the_record_that_training_left(tmp_path: Path) -> None:
+    built = build(tmp_path)
+    records = built.record(tmp_path / "records")
+    outcomes = {}
+    for name, these in (
+        ("none", {}),
+        ("own", records),
+        ("other seal", {"digits": replace(records["digits"], evidence_sha256="0" * 64)}),
+        ("other files", {"digits": replace(records["digits"], files=())}),
+        ("other path", {"digits": replace(records["digits"], path="models/digits/2.0.0")}),
+    ):
+        (row,) = [row for row in built.compare(these).rows if row.subject == "record"]
+        outcomes[name] = row.outcome
+    assert outcomes == {
+        "none": Outcome.UNCHECKED,
+        "own": Outcome.SAME,
+        "other seal": Outcome.CHANGED,
+        "other files": Outcome.CHANGED,
+        "other path": Outcome.UNCHECKED,
+    }
+
+
+def test_another_environment_is_named_change_by_change(tmp_path: Path) -> None:
+    other = replace(ENVIRONMENT, cpus=8, keras="3.16.0", settings={})
+    facts = build(tmp_path, environment=other).compare().models[0].artifacts[0]
+    assert not facts.same_environment
+    assert facts.environment_changes == (
+        "cpus: 2 → 8", "keras: 3.15.1 → 3.16.0", "settings: {'TF_ENABLE_ONEDNN_OPTS': '1'} → {}",
+    )  # fmt: skip
+
+
+def test_an_environment_that_is_not_known_is_another(tmp_path: Path) -> None:
+    assert not build(tmp_path, environment=None).compare().models[0].artifacts[0].same_environment
+
+
+def test_losses_that_are_no_numbers_are_none(tmp_path: Path) -> None:
+    facts = build(tmp_path, changed={"log/loss": np.array([0.9, np.nan, np.inf])}).compare().models[0].artifacts[0]
+    assert facts.losses == {"uninterrupted": (0.9, 0.8, 0.7), "reloaded": (0.9, None, None)}

@@ -21,6 +21,7 @@ from reloadgate.evidence import (
 from reloadgate.files import sha256_file
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.project import Subject, artifacts_of, folder_of
+from reloadgate.text import one_line
 
 
 class Engine(Protocol):
@@ -87,7 +88,7 @@ def _write_crash(end: End) -> None:
             saved_sha256=seal,
             files=(),
             loaded=False,
-            error=f"the reloading process broke: {end.reason}. {' '.join(last.split())}".strip(),
+            error=one_line(f"the reloading process broke: {end.reason}. {last}"),
             warnings=(),
             checks=(),
             environment=None,

@@ -18,6 +18,7 @@ from reloadgate.comparison import Comparison, Group, ModelComparison, Outcome, R
 from reloadgate.files import write_atomically
 from reloadgate.nouns import SCHEMA_VERSION, to_dict, write_json
 from reloadgate.policy import Policy
+from reloadgate.text import one_line
 from reloadgate.verdict import ModelVerdict, Status, Verdict
 
 VERDICT = "verdict.json"
@@ -120,9 +121,9 @@ def _junit(verdict: Verdict) -> bytes:
         suite = TestSuite(model.model)
         for finding in model.findings:
             row = finding.row
-            case = TestCase(f"{row.group}: {row.subject}", classname=f"{model.model}.{row.artifact or 'version'}")
+            case = TestCase(one_line(f"{row.group}: {row.subject}"), classname=f"{model.model}.{row.artifact or 'version'}")
             if finding.status in kinds:
-                case.result = [kinds[finding.status](f"{finding.message} {finding.remedy}".strip(), str(finding.status))]
+                case.result = [kinds[finding.status](one_line(f"{finding.message} {finding.remedy}"), str(finding.status))]
             suite.add_testcase(case)
         xml.add_testsuite(suite)
     if not verdict.models:

@@ -9,6 +9,7 @@ from reloadgate.arrays import Array, ArrayReader
 from reloadgate.comparison import Group, Outcome, Row
 from reloadgate.differences import kept_difference
 from reloadgate.evidence import Log, Observation
+from reloadgate.text import one_line
 
 
 class Side:
@@ -55,8 +56,7 @@ def _unequal_places(expected: Any, seen: Any, place: str) -> Iterator[tuple[str,
 
 
 def short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 120 else text[:117] + "…"
+    return one_line(value, 120)
 
 
 def array_row(group: Group, subject: str, then: Array, expected: Side, now: Array, seen: Side, **facts: Any) -> Row:

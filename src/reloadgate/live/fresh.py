@@ -40,6 +40,7 @@ from reloadgate.live.observe import glance, observe
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.places import look_at
 from reloadgate.probe import Probe
+from reloadgate.text import error_line, one_line
 
 NO_RECIPE = Recipe(loader=None, imports=(), code_path=())
 STORED = (Kind.WEIGHT, Kind.SLOT)
@@ -81,7 +82,7 @@ def reload_artifact(version: Path, artifact: Artifact, out: Path, folder: Path) 
         else:
             loaded.error = "it was not loaded, because inspection refused it"
     except Exception as error:
-        loaded.error = f"{type(error).__name__}: {' '.join(str(error).split())}"[:1500]
+        loaded.error = error_line(error)
     arrays.write(out / "arrays.npz")
     write_evidence(
         out,
@@ -215,7 +216,7 @@ def _try(group: str, action: Callable[[], str]) -> Check:
     try:
         difference = action()
     except Exception as error:
-        difference = f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
+        difference = error_line(error)
     tried = Tried.BROKEN if difference else Tried.HOLDS
     return Check(group=group, subject="model", tried=tried, message=difference)
 
@@ -254,7 +255,7 @@ def _catching_warnings(found: list[Warned]) -> Iterator[None]:
                 add(f"log {record.name}", record.getMessage())
 
     def add(category: str, message: str) -> None:
-        warned = Warned(category=category, message=" ".join(message.split())[:500])
+        warned = Warned(category=category, message=one_line(message, 500))
         if warned not in found:
             found.append(warned)
 

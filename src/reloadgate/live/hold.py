@@ -43,6 +43,8 @@ class Held:
         moved = []
         for thing, before in self.attributes:
             now = vars(thing)
+            for attribute in [name for name, value in now.items() if name not in before and _is_plain(value)]:
+                del now[attribute]
             for attribute, (value, content) in before.items():
                 if now.get(attribute, _ABSENT) is not value:
                     if _is_plain(value) and not _is_keras_own(attribute):

@@ -22,6 +22,7 @@ from reloadgate.live import hold
 from reloadgate.live.catalog import Catalog, assets, catalog
 from reloadgate.nouns import json_object
 from reloadgate.probe import Probe, map_leaves
+from reloadgate.text import error_line
 
 Values = dict[str, np.ndarray[Any, Any]]
 
@@ -35,8 +36,8 @@ class Observer:
         self.notes: list[Note] = []
 
     def note(self, group: str, subject: str, error: object) -> None:
-        text = f"{type(error).__name__}: {error}" if isinstance(error, Exception) else str(error)
-        self.notes.append(Note(group=group, subject=subject, message=" ".join(text.split())[:500]))
+        message = error_line(error) if isinstance(error, Exception) else str(error)
+        self.notes.append(Note(group=group, subject=subject, message=message))
 
     def attempt(self, group: str, subject: str, action: Callable[[], Any], otherwise: Any = None) -> Any:
         """Run what the user's code takes part in: if it raises, that is noted and is not the end."""

@@ -1,0 +1,333 @@
+"""The command: argv to one verb to exit code, in a blink, and with the reports at ERROR until the verb has ended."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from builders import ENCODER, build, values
+from reloadgate import cli, project, report, verifying
+from reloadgate.engine import End, Job
+from reloadgate.nouns import read_json, write_json
+from reloadgate.project import RECORDS, REPORTS
+
+PARAMS = "models:\n  digits: {version: 1.0.0}\npolicy:\n  flips: 0\n"
+HEAVY = ("tensorflow", "keras", "great_expectations", "pandas", "dvc", "numpy")
+EDGES = ("tensorflow", "keras", "great_expectations", "pandas", "dvc")
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command in an empty folder of its own: exit code, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def command(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["reloadgate", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, said.out, said.err
+
+    return command
+
+
+@pytest.fixture
+def pipeline(run: Run) -> Run:
+    """The command in a project of which everything is trained and reloaded."""
+    Path("params.yaml").write_text(PARAMS)
+    build(Path()).record(RECORDS)
+    return run
+
+
+def status(folder: Path = REPORTS) -> str:
+    return str(read_json(folder / report.VERDICT)["status"])
+
+
+# In a blink
+
+
+COMMAND = """
+import sys
+from reloadgate.cli import main
+sys.argv = ["reloadgate", "{}"]
+try:
+    main()
+except SystemExit as ended:
+    assert ended.code == 0
+"""
+
+
+def imported(code: str, which: tuple[str, ...]) -> list[str]:
+    """What of these is imported in a fresh interpreter once the code has run."""
+    code += f"\nimport sys\nprint(sorted({{name.partition('.')[0] for name in sys.modules}} & set({which})), file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found: list[str] = json.loads(done.stderr.strip().splitlines()[-1].replace("'", '"'))
+    return found
+
+
+def test_help_imports_nothing_heavy() -> None:
+    assert imported(COMMAND.format("--help"), HEAVY) == []
+
+
+def test_the_package_costs_nothing() -> None:
+    assert imported("import reloadgate", (*HEAVY, "pydantic", "yaml", "typer", "jinja2")) == []
+
+
+def test_what_judges_and_gates_imports_neither_tensorflow_nor_great_expectations() -> None:
+    modules = ("gate", "compare", "judge", "report", "reload", "verifying", "recording", "engine", "formats", "expectations")
+    assert imported("".join(f"import reloadgate.{name}\n" for name in modules), EDGES) == []
+
+
+def test_a_gate_that_runs_imports_neither_tensorflow_nor_great_expectations(pipeline: Run, tmp_path: Path) -> None:
+    for verb in ("compare", "judge"):
+        assert pipeline(verb)[0] == 0
+    assert imported(COMMAND.format("gate"), EDGES) == []
+
+
+def test_the_module_is_the_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "reloadgate", "--help"], capture_output=True, text=True, check=True)
+    for verb in ("verify", "reload", "compare", "judge", "gate"):
+        assert verb in done.stdout
+    assert done.stderr == ""
+
+
+# Usage
+
+VENDORED = pytest.mark.xfail(reason="typer has a copy of click of its own, whose errors `click.ClickException` does not catch")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("verify", "--policy", "tolerences.resume=1"), "did you mean tolerances?"),
+        (("verify", "--policy", "tolerances.resumes=1"), "did you mean resume?"),
+        (("verify", "--policy", "tolerances.resume=-1"), "0 or more"),
+        (("verify", "--policy", "tolerances.resume"), "KEY=VALUE"),
+        (("verify", "models/nowhere"), "models/nowhere does not exist"),
+        (("verify", "digits", "nothing"), "nothing does not exist"),
+        pytest.param(("verify", "--polcy", "flips=1"), "No such option", marks=VENDORED),
+        pytest.param(("verfy",), "No such command", marks=VENDORED),
+        pytest.param(("gate", "digits"), "unexpected extra argument", marks=VENDORED),
+        (("judge", "--policy", "flip=1"), "did you mean flips?"),
+    ],
+)
+def test_what_was_mistyped_ends_with_2_and_is_said_on_standard_error(run: Run, arguments: tuple[str, ...], said: str) -> None:
+    Path("params.yaml").write_text(PARAMS)
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert "Traceback" not in err
+
+
+@VENDORED
+def test_without_arguments_the_command_explains_itself(run: Run) -> None:
+    code, out, err = run()
+    assert code in (0, 2)
+    assert "Usage: " in out + err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("verb", ["verify", "reload", "compare", "gate"])
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        (None, "params.yaml is missing"),
+        ("models: {}\n", "names no model"),
+        ("models: {digits: 1.0.0}\n", "models.digits has no version"),
+        ("models: [\n", "cannot be read as YAML"),
+        ("- models\n", "no YAML mapping"),
+    ],
+)
+def test_params_that_name_no_model_end_with_2(run: Run, verb: str, params: str | None, said: str) -> None:
+    if params is not None:
+        Path("params.yaml").write_text(params)
+    code, out, err = run(verb)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+@pytest.mark.parametrize("verb", ["verify", "judge", "gate"])
+@pytest.mark.parametrize(
+    ("settings", "said"), [("policy: {tolerence: 1}", "did you mean tolerances?"), ("policy: 1", "not a mapping")]
+)
+def test_a_policy_that_is_mistyped_in_params_ends_with_2(pipeline: Run, verb: str, settings: str, said: str) -> None:
+    Path("params.yaml").write_text(f"models: {{digits: {{version: 1.0.0}}}}\n{settings}\n")
+    code, _, err = pipeline(verb)
+    assert code == 2
+    assert said in err
+
+
+def test_a_version_that_is_missing_ends_with_2_and_says_how_to_get_it(run: Run) -> None:
+    Path("params.yaml").write_text(PARAMS)
+    code, _, err = run("reload")
+    assert code == 2
+    assert "dvc pull" in err
+    assert status() == "ERROR"
+
+
+# A run
+
+
+def test_compare_judge_and_gate_pass_where_all_is_well(pipeline: Run) -> None:
+    for verb, after in (("compare", "ERROR"), ("judge", "PASS"), ("gate", "PASS")):
+        code, out, err = pipeline(verb)
+        assert (code, err) == (0, ""), verb
+        assert out
+        assert status() == after
+
+
+def test_a_model_that_fails_is_data_to_judge_and_the_end_to_the_gate(run: Run) -> None:
+    Path("params.yaml").write_text(PARAMS)
+    build(Path(), changed={f"before/{ENCODER}": np.ones((4, 3), np.float32)}).record(RECORDS)
+    assert [run(verb)[0] for verb in ("compare", "judge")] == [0, 0]
+    code, out, _ = run("gate")
+    assert (code, status()) == (1, "FAIL")
+    assert out.startswith(f"FAIL digits model.keras · weights · {ENCODER}: ")
+    assert "→" in out
+    assert out.rstrip().endswith("FAIL: 1 FAIL")
+
+
+def test_judge_takes_settings_over_params_and_the_gate_does_not_believe_them(run: Run) -> None:
+    Path("params.yaml").write_text(PARAMS)
+    moved = values()[f"after/{ENCODER}"] + np.float32(1e-3)
+    build(Path(), changed={f"after/{ENCODER}": moved}).record(RECORDS)
+    run("compare")
+    run("judge", "--policy", "tolerances.resume=1e-2")
+    assert status() == "PASS"
+    code, _, err = run("gate")
+    assert (code, status()) == (1, "FAIL")
+    assert "judging again says FAIL" in err
+
+
+def test_a_verdict_edited_by_hand_is_replaced_by_what_the_gate_objects_to(pipeline: Run) -> None:
+    pipeline("compare")
+    pipeline("judge")
+    write_json(REPORTS / report.VERDICT, read_json(REPORTS / report.VERDICT) | {"models": []})
+    code, _, err = pipeline("gate")
+    assert (code, status()) == (3, "ERROR")
+    assert "somebody edited it" in err
+    assert b"somebody edited it" in (REPORTS / "report.html").read_bytes()
+
+
+@pytest.mark.parametrize("verb", ["judge", "gate"])
+def test_a_stage_without_the_one_before_it_ends_with_3_and_leaves_error(pipeline: Run, verb: str) -> None:
+    code, _, err = pipeline(verb)
+    assert (code, status()) == (3, "ERROR")
+    assert "is missing" in err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (RuntimeError("surprise"), 3, "ERROR: the checking itself broke"),
+        (KeyboardInterrupt(), 130, ""),
+        (MemoryError(), 3, "ERROR: the checking itself broke"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["reload", "compare", "gate"])
+def test_a_verb_that_breaks_leaves_error_in_place_of_an_earlier_pass(
+    pipeline: Run, monkeypatch: pytest.MonkeyPatch, verb: str, error: BaseException, code: int, said: str
+) -> None:
+    for earlier in ("compare", "judge"):
+        pipeline(earlier)
+    assert status() == "PASS"
+
+    def break_(params: object) -> None:
+        raise error
+
+    monkeypatch.setattr(project, "declared", break_)
+    found, _, err = pipeline(verb)
+    assert (found, status()) == (code, "ERROR")
+    assert said in err
+
+
+@pytest.mark.xfail(reason="typer makes 130 of it, and the message is never said")
+def test_an_interrupt_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(params: object) -> None:
+        raise KeyboardInterrupt
+
+    Path("params.yaml").write_text(PARAMS)
+    monkeypatch.setattr(project, "declared", interrupt)
+    code, _, err = run("compare")
+    assert code == 130
+    assert "interrupted" in err
+
+
+@pytest.mark.xfail(reason="`verify` reads params.yaml and records before `report.begin`")
+@pytest.mark.parametrize("arguments", [("--policy", "flip=1"), ()])
+def test_a_verify_that_breaks_leaves_error_in_place_of_an_earlier_pass(pipeline: Run, arguments: tuple[str, ...]) -> None:
+    write_json(REPORTS / "verify" / report.VERDICT, {"status": "PASS"})
+    (RECORDS / "digits.json").write_text("garbage")
+    assert pipeline("verify", *arguments)[0] in (2, 3)
+    assert status(REPORTS / "verify") == "ERROR"
+
+
+# Verify, without TensorFlow
+
+
+class Killed:
+    """An engine in which every child is killed."""
+
+    jobs: ClassVar[list[Job]] = []
+
+    def __init__(self, hash_seeds: object) -> None:
+        self.jobs.clear()
+
+    def __enter__(self) -> "Killed":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[End]:
+        for job in jobs:
+            self.jobs.append(job)
+            Path(job.out).mkdir(parents=True, exist_ok=True)
+            yield End(job=job, exit_code=-9, timed_out=False, seconds=0.1)
+
+
+def test_a_reload_that_was_killed_is_a_model_that_does_not_load(pipeline: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verifying, "LocalEngine", Killed)
+    code, out, _ = pipeline("verify")
+    assert code == 1
+    assert "the reloading process broke: it was killed by signal 9" in out
+    assert status(REPORTS / "verify") == "FAIL"
+    assert not (REPORTS / report.VERDICT).exists()
+
+
+@pytest.mark.xfail(reason="both go by the name digits-1.0.0: the evidence of one copy is taken for that of the other")
+def test_versions_of_one_name_are_reloaded_into_folders_of_their_own(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verifying, "LocalEngine", Killed)
+    versions = [build(Path(place)).subject.path for place in ("here", "there")]
+    run("verify", *versions)
+    assert len({job.version for job in Killed.jobs}) == 2
+    assert len({job.out for job in Killed.jobs}) == 2
+
+
+# As data
+
+
+def test_json_is_one_document_and_nothing_else(pipeline: Run) -> None:
+    for verb in ("compare", "judge"):
+        pipeline(verb)
+    code, out, err = pipeline("gate", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out) == read_json(REPORTS / report.VERDICT)
+
+
+@pytest.mark.xfail(reason="the document is the new verdict without the objections: PASS, and exit code 3")
+def test_json_says_what_the_exit_code_says(pipeline: Run) -> None:
+    for verb in ("compare", "judge"):
+        pipeline(verb)
+    (Path("models/digits/1.0.0") / "stray.txt").touch()
+    code, out, _ = pipeline("gate", "--json")
+    assert code == 3
+    assert json.loads(out)["status"] == "UNVERIFIED"

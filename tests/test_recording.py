@@ -1,0 +1,197 @@
+"""`save` and `record`: the caller's model is bit for bit untouched, and a version is whole or not there."""
+
+import copy
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import reloadgate
+from reloadgate.errors import RefusedError, UsageError
+from reloadgate.evidence import EVIDENCE_DIR, Kind, read_saved
+
+pytestmark = pytest.mark.keras
+
+
+def batch(rows: int = 16) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(0)
+    return generator.normal(size=(rows, 4)).astype(np.float32), generator.normal(size=(rows, 2)).astype(np.float32)
+
+
+def rich_model(keras: Any) -> Any:
+    """Everything that a step moves: weights, slots, an average, statistics, random state, metrics, recurrent state."""
+    keras.utils.set_random_seed(5)
+    inputs = keras.Input(batch_shape=(16, 4))
+    x = keras.layers.BatchNormalization()(keras.layers.Dense(6, activation="relu")(inputs))
+    x = keras.layers.LSTM(3, stateful=True)(keras.layers.Reshape((2, 3))(keras.layers.Dropout(0.4)(x)))
+    model = keras.Model(inputs, keras.layers.Dense(2)(x))
+    model.compile(optimizer=keras.optimizers.Adam(0.01, use_ema=True), loss="mse", metrics=["mae"])
+    return model
+
+
+def everything(model: Any) -> dict[str, bytes]:
+    """Every variable by identity, metrics and recurrent states included."""
+    found = [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+    for layer in model._flatten_layers():
+        found += [state for state in (getattr(layer, "states", None) or []) if hasattr(state, "assign")]
+    return {f"{variable.path} {id(variable)}": variable.value.numpy().tobytes() for variable in found}
+
+
+def test_the_model_is_bit_for_bit_what_it_was(keras: Any, tmp_path: Path) -> None:
+    import tensorflow as tf
+    from tensorflow.python.framework import config as tf_config
+
+    model = rich_model(keras)
+    model.fit(*batch(), batch_size=16, epochs=2, verbose=0)
+    before, attributes = everything(model), {id(layer): dict(vars(layer)) for layer in model._flatten_layers()}
+    name = keras.layers.Dense(1).name
+    states = random.getstate(), copy.deepcopy(np.random.get_state()), tf_config.is_op_determinism_enabled()
+    reloadgate.save(model, tmp_path / "m/1", probe=batch(), location="any")
+    assert everything(model) == before
+    for layer in model._flatten_layers():
+        assert {k: id(v) for k, v in vars(layer).items()} == {k: id(v) for k, v in attributes[id(layer)].items()}
+    assert random.getstate() == states[0]
+    assert all(np.array_equal(a, b) for a, b in zip(np.random.get_state(), states[1], strict=True))
+    assert tf_config.is_op_determinism_enabled() == states[2]
+    number = int(name.split("_")[1])
+    assert keras.layers.Dense(1).name == f"dense_{number + 1}", "observing must not use up Keras' automatic names"
+    assert tf.executing_eagerly()
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_the_switch_for_op_determinism_is_put_back(on: bool, keras: Any, tmp_path: Path) -> None:
+    import tensorflow as tf
+    from tensorflow.python.framework import config as tf_config
+
+    if on:
+        tf.config.experimental.enable_op_determinism()
+    try:
+        reloadgate.save(rich_model(keras), tmp_path / "m/1", probe=batch(), location="any")
+        assert tf_config.is_op_determinism_enabled() == on
+    finally:
+        tf_config.disable_op_determinism()
+
+
+def test_training_goes_on_as_if_nothing_had_been_saved(keras: Any, tmp_path: Path) -> None:
+    ends = []
+    for saves in (False, True):
+        model = rich_model(keras)
+        model.fit(*batch(), batch_size=16, epochs=2, verbose=0)
+        if saves:
+            reloadgate.save(model, tmp_path / "m/1", probe=batch(), location="any")
+        model.fit(*batch(), batch_size=16, epochs=2, shuffle=False, verbose=0)
+        ends.append(model.get_weights())
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(*ends, strict=True))
+
+
+def test_an_optimizer_that_never_trained_is_reset_and_stays_built(keras: Any, tmp_path: Path) -> None:
+    model = rich_model(keras)
+    assert not model.optimizer.built
+    reloadgate.save(model, tmp_path / "m/1", probe=batch(), location="any")
+    assert model.optimizer.built
+    assert int(model.optimizer.iterations.numpy()) == 0
+    assert not any(np.any(v.numpy()) for v in model.optimizer.variables if "momentum" in v.path or "velocity" in v.path)
+    saved, _ = read_saved(tmp_path / "m/1" / EVIDENCE_DIR)
+    assert not saved.observation.optimizers[0].was_built
+
+
+def test_a_python_attribute_that_the_steps_move_is_put_back_and_named(keras: Any, tmp_path: Path) -> None:
+    class Counting(keras.layers.Layer):
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.calls, self.seen = 0, [1]
+
+        def call(self, x: Any) -> Any:
+            self.calls += 1
+            self.seen.append(self.calls)
+            return x
+
+    model = keras.Sequential([keras.Input((4,)), Counting(name="counting"), keras.layers.Dense(2)])
+    model.compile(optimizer="sgd", loss="mse")
+    calls, seen = model.layers[0].calls, list(model.layers[0].seen)
+    version = tmp_path / "m/1"
+    version.mkdir(parents=True)
+    reloadgate.record(model, version, probe=batch(), loader="nothing:load")
+    assert (model.layers[0].calls, list(model.layers[0].seen)) == (calls, seen)
+    saved, _ = read_saved(version / EVIDENCE_DIR)
+    assert set(saved.observation.moved_attributes) >= {"counting.calls", "counting.seen"}
+
+
+def test_the_evidence_holds_every_kind_of_state(keras: Any, tmp_path: Path) -> None:
+    model = rich_model(keras)
+    model.fit(*batch(), batch_size=16, verbose=0)
+    saved, _ = read_saved(reloadgate.save(model, tmp_path / "m/1", probe=batch(), location="any") / EVIDENCE_DIR)
+    variables = saved.observation.variables
+    assert {v.kind for v in variables} == {Kind.WEIGHT, Kind.SLOT, Kind.RANDOM_STATE, Kind.RECURRENT_STATE}
+    assert sum(v.kind is Kind.SLOT for v in variables) == len(model.optimizer.variables)
+    assert {log.name for log in saved.observation.logs} == {"loss", "mae"}
+    assert {output.mode for output in saved.observation.outputs} == {"call", "predict"}
+    assert all(log.values.shape == (3,) for log in saved.observation.logs)
+
+
+def test_the_same_training_gives_the_same_bytes(keras: Any, tmp_path: Path) -> None:
+    import tensorflow as tf
+    from tensorflow.python.framework import config as tf_config
+
+    tf.config.experimental.enable_op_determinism()
+    contents = []
+    try:
+        for number in (1, 2):
+            keras.backend.clear_session()
+            model = rich_model(keras)
+            model.fit(*batch(), batch_size=16, verbose=0)
+            version = reloadgate.save(model, tmp_path / f"m/{number}", probe=batch(), location="any")
+            contents.append({p.relative_to(version): p.read_bytes() for p in sorted(version.rglob("*")) if p.is_file()})
+    finally:
+        tf_config.disable_op_determinism()
+    differing = [str(p) for p in contents[0] if contents[0][p] != contents[1][p]]
+    # Keras writes the time into metadata.json, and so into the archive and the manifest that holds its digest.
+    assert set(differing) <= {"model.keras", "evidence/evidence.json"}
+    assert contents[0].keys() == contents[1].keys()
+
+
+def test_a_version_that_exists_is_not_changed(keras: Any, tmp_path: Path) -> None:
+    model = rich_model(keras)
+    version = reloadgate.save(model, tmp_path / "m/1", probe=batch(), location="any")
+    before = {path: path.read_bytes() for path in version.rglob("*") if path.is_file()}
+    with pytest.raises(RefusedError, match="never changed in place"):
+        reloadgate.save(model, version, probe=batch(), location="any")
+    with pytest.raises(RefusedError, match="has evidence already"):
+        reloadgate.record(model, version, probe=batch())
+    assert {path: path.read_bytes() for path in version.rglob("*") if path.is_file()} == before
+
+
+def test_a_temporary_place_is_refused(keras: Any, tmp_path: Path) -> None:
+    with pytest.raises(RefusedError, match="temporary directory"):
+        reloadgate.save(rich_model(keras), tmp_path / "m/1", probe=batch())
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_save_that_breaks_leaves_nothing(keras: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from reloadgate.formats import keras_file
+
+    def full_disk(model: Any, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(keras_file, "save", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        reloadgate.save(rich_model(keras), tmp_path / "m/1", probe=batch(), location="any")
+    assert list((tmp_path / "m").iterdir()) == []
+
+
+def test_a_probe_that_is_no_batch_is_refused_before_anything_is_written(keras: Any, tmp_path: Path) -> None:
+    x, y = batch()
+    with pytest.raises(UsageError, match="different numbers of rows"):
+        reloadgate.save(rich_model(keras), tmp_path / "m/1", probe=(x, y[:3]), location="any")
+    assert not (tmp_path / "m").exists()
+
+
+def test_record_needs_an_artifact_that_it_can_load(keras: Any, tmp_path: Path) -> None:
+    with pytest.raises(RefusedError, match="not a directory"):
+        reloadgate.record(rich_model(keras), tmp_path / "none", probe=batch())
+    (tmp_path / "weights.bin").write_bytes(b"?")
+    with pytest.raises(UsageError, match="loader="):
+        reloadgate.record(rich_model(keras), tmp_path, probe=batch())
