@@ -38,12 +38,12 @@ test: setup ## Run every test
 check: setup lint types ## Lint, types, layers and the tests without TensorFlow, in under a minute
 	$(BIN)/python -m pytest -m "not keras and not pipeline"
 
-lint: setup
+lint: setup ## Style, format and the layers of the package
 	ruff check .
 	ruff format --check .
 	lint-imports
 
-types: setup
+types: setup ## mypy, strict
 	mypy
 
 lock: setup ## Lock again: versions and hashes, no addresses

@@ -101,8 +101,6 @@ def test_the_module_is_the_command() -> None:
 
 # Usage
 
-VENDORED = pytest.mark.xfail(reason="typer has a copy of click of its own, whose errors `click.ClickException` does not catch")
-
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
@@ -113,9 +111,9 @@ VENDORED = pytest.mark.xfail(reason="typer has a copy of click of its own, whose
         (("verify", "--policy", "tolerances.resume"), "KEY=VALUE"),
         (("verify", "models/nowhere"), "models/nowhere does not exist"),
         (("verify", "digits", "nothing"), "nothing does not exist"),
-        pytest.param(("verify", "--polcy", "flips=1"), "No such option", marks=VENDORED),
-        pytest.param(("verfy",), "No such command", marks=VENDORED),
-        pytest.param(("gate", "digits"), "unexpected extra argument", marks=VENDORED),
+        (("verify", "--polcy", "flips=1"), "No such option"),
+        (("verfy",), "No such command"),
+        (("gate", "digits"), "unexpected extra argument"),
         (("judge", "--policy", "flip=1"), "did you mean flips?"),
     ],
 )
@@ -127,7 +125,6 @@ def test_what_was_mistyped_ends_with_2_and_is_said_on_standard_error(run: Run, a
     assert "Traceback" not in err
 
 
-@VENDORED
 def test_without_arguments_the_command_explains_itself(run: Run) -> None:
     code, out, err = run()
     assert code in (0, 2)
@@ -249,7 +246,6 @@ def test_a_verb_that_breaks_leaves_error_in_place_of_an_earlier_pass(
     assert said in err
 
 
-@pytest.mark.xfail(reason="typer makes 130 of it, and the message is never said")
 def test_an_interrupt_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(params: object) -> None:
         raise KeyboardInterrupt
@@ -261,7 +257,6 @@ def test_an_interrupt_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None
     assert "interrupted" in err
 
 
-@pytest.mark.xfail(reason="`verify` reads params.yaml and records before `report.begin`")
 @pytest.mark.parametrize("arguments", [("--policy", "flip=1"), ()])
 def test_a_verify_that_breaks_leaves_error_in_place_of_an_earlier_pass(pipeline: Run, arguments: tuple[str, ...]) -> None:
     write_json(REPORTS / "verify" / report.VERDICT, {"status": "PASS"})
@@ -303,7 +298,6 @@ def test_a_reload_that_was_killed_is_a_model_that_does_not_load(pipeline: Run, m
     assert not (REPORTS / report.VERDICT).exists()
 
 
-@pytest.mark.xfail(reason="both go by the name digits-1.0.0: the evidence of one copy is taken for that of the other")
 def test_versions_of_one_name_are_reloaded_into_folders_of_their_own(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verifying, "LocalEngine", Killed)
     versions = [build(Path(place)).subject.path for place in ("here", "there")]
@@ -323,7 +317,6 @@ def test_json_is_one_document_and_nothing_else(pipeline: Run) -> None:
     assert json.loads(out) == read_json(REPORTS / report.VERDICT)
 
 
-@pytest.mark.xfail(reason="the document is the new verdict without the objections: PASS, and exit code 3")
 def test_json_says_what_the_exit_code_says(pipeline: Run) -> None:
     for verb in ("compare", "judge"):
         pipeline(verb)

@@ -1,5 +1,6 @@
 """Differences: numbers where numbers measure, None where they do not, and never 0 for what is not the same."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,12 @@ def measured(expected: Any, seen: Any) -> Difference:
 
 
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
-@pytest.mark.parametrize("start", [0.0, -0.0, 1.0, -1.0, 1.5, 2.0, -2.0, 1e-3, -1e-3, 1e4])
-@pytest.mark.parametrize("towards", [np.inf, -np.inf])
-def test_the_next_float_is_one_unit_in_the_last_place_away(dtype: np.dtype[Any], start: float, towards: float) -> None:
-    value = np.array([start]).astype(dtype)
-    following = np.nextafter(value, np.array([towards]).astype(dtype))
-    assert following.dtype == dtype
-    assert measured(value, following).max_ulp == measured(following, value).max_ulp == 1
+def test_the_next_float_is_one_unit_in_the_last_place_away(dtype: np.dtype[Any]) -> None:
+    for start, towards in itertools.product((0.0, -0.0, 1.0, -1.0, 1.5, 2.0, -2.0, 1e-3, -1e-3, 1e4), (np.inf, -np.inf)):
+        value = np.array([start]).astype(dtype)
+        following = np.nextafter(value, np.array([towards]).astype(dtype))
+        assert following.dtype == dtype
+        assert measured(value, following).max_ulp == measured(following, value).max_ulp == 1, (start, towards)
 
 
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
@@ -85,7 +85,6 @@ def test_differences_of_every_kind_of_number(
     assert (found.max_abs, found.max_rel, found.max_ulp, found.differing) == (max_abs, max_rel, max_ulp, differing)
 
 
-@pytest.mark.parametrize("dtype", FLOATS, ids=str)
 @pytest.mark.parametrize(
     ("expected", "seen"),
     [
@@ -98,10 +97,9 @@ def test_differences_of_every_kind_of_number(
         ([np.nan, np.nan], [1, 1]),
     ],
 )
-def test_nan_and_infinity_elsewhere_are_nothing_that_a_number_measures(
-    dtype: np.dtype[Any], expected: list[float], seen: list[float]
-) -> None:
-    assert value_difference(np.array(expected).astype(dtype), np.array(seen).astype(dtype)) is None
+def test_nan_and_infinity_elsewhere_are_nothing_that_a_number_measures(expected: list[float], seen: list[float]) -> None:
+    for dtype in FLOATS:
+        assert value_difference(np.array(expected).astype(dtype), np.array(seen).astype(dtype)) is None, dtype
 
 
 @pytest.mark.parametrize("kind", ["U", "S"])
@@ -120,7 +118,6 @@ def test_text_is_the_same_or_nothing_that_a_number_measures(kind: str) -> None:
     ],
     ids=["difference", "magnitude", "mean"],
 )
-@pytest.mark.xfail(reason="the difference of two finite float64 may not fit one: inf, which no JSON holds")
 def test_a_difference_is_a_finite_number_or_none(pair: tuple[np.ndarray, np.ndarray]) -> None:
     found = value_difference(*pair)
     assert found is None or np.isfinite([found.max_abs, found.mean_abs, found.max_rel]).all()
@@ -180,7 +177,6 @@ def test_what_a_sketch_cannot_resolve_is_not_nothing(tmp_path: Path) -> None:
     assert (found.estimated, found.max_abs > 0, found.max_rel > 0) == (True, True, True)
 
 
-@pytest.mark.xfail(reason="sums overflow to infinity, their difference is NaN, and `judge` passes NaN")
 @pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning", "ignore:invalid value encountered:RuntimeWarning")
 def test_a_sketch_of_the_largest_numbers_is_finite(tmp_path: Path) -> None:
     value = np.full(MANY, 1e308)
@@ -191,7 +187,6 @@ def test_a_sketch_of_the_largest_numbers_is_finite(tmp_path: Path) -> None:
     assert found is None or np.isfinite(found.max_abs)
 
 
-@pytest.mark.xfail(reason="measured 0 passes every tolerance, and these are not the same bits")
 @pytest.mark.parametrize(
     ("expected", "seen"),
     [

@@ -59,7 +59,7 @@ def test_where_all_is_well_the_gate_is_open() -> None:
     built = train("digits", "diabetes")
     verdict = judged(*built)
     found = gated(*built)
-    assert (found.status, found.exit_code, found.objections) == (Status.PASS, 0, ())
+    assert (found.verdict.status, found.verdict.exit_code, found.objections) == (Status.PASS, 0, ())
     assert found.verdict == verdict
 
 
@@ -67,7 +67,7 @@ def test_where_all_is_well_the_gate_is_open() -> None:
 def test_a_model_that_fails_ends_with_1_and_without_an_objection_where_the_file_says_so() -> None:
     built = train("digits", changed=WRONG)
     assert judged(*built).status is Status.FAIL
-    assert (gated(*built).exit_code, gated(*built).objections) == (1, ())
+    assert (gated(*built).verdict.exit_code, gated(*built).objections) == (1, ())
 
 
 @pytest.mark.usefixtures("project")
@@ -76,7 +76,7 @@ def test_a_verdict_edited_to_pass_is_objected_to_and_fails() -> None:
     judged(*built)
     edit(status="PASS")
     found = gated(*built)
-    assert (found.status, found.exit_code) == (Status.FAIL, 1)
+    assert (found.verdict.status, found.verdict.exit_code) == (Status.FAIL, 1)
     assert "says PASS, and judging again says FAIL" in found.objections[0]
 
 
@@ -89,7 +89,7 @@ def test_a_verdict_forged_from_end_to_end_fails_all_the_same() -> None:
     shutil.rmtree("reports")
     (bad,) = train("digits", changed=WRONG)
     FILE.write_bytes(forged)
-    assert gated(bad).exit_code == 1
+    assert gated(bad).verdict.exit_code == 1
 
 
 def other_finding() -> None:
@@ -134,7 +134,8 @@ def test_what_is_not_what_was_judged_ends_with_3_although_the_evidence_says_pass
     alter, objection = ON_FILE[what]
     alter()
     found = gated(*built)
-    assert (found.exit_code, found.verdict.status) == (3, Status.PASS)
+    assert found.verdict.status is (Status.UNVERIFIED if what.startswith("a file") else Status.ERROR)
+    assert found.verdict.exit_code == 3
     assert any(objection in one for one in found.objections), found.objections
 
 
@@ -143,12 +144,12 @@ def test_models_records_and_verdicts_must_be_the_same() -> None:
     digits, diabetes = train("digits", "diabetes")
     judged(digits, diabetes)
     found = gated(digits)
-    assert found.exit_code == 3
+    assert found.verdict.exit_code == 3
     assert any("record of the model diabetes, which params.yaml does not name" in one for one in found.objections)
 
     (RECORDS / "diabetes.json").unlink()
     found = gated(digits, diabetes)
-    assert (found.exit_code, found.verdict.status) == (3, Status.UNVERIFIED)
+    assert (found.verdict.exit_code, found.verdict.status) == (3, Status.ERROR)
     assert any("names the model diabetes, and training left no record" in one for one in found.objections)
 
 
@@ -156,7 +157,7 @@ def test_models_records_and_verdicts_must_be_the_same() -> None:
 def test_no_model_at_all_is_no_pass() -> None:
     RECORDS.mkdir(parents=True)
     judged()
-    assert (gated().exit_code, gated().verdict.status) == (3, Status.UNVERIFIED)
+    assert (gated().verdict.exit_code, gated().verdict.status) == (3, Status.UNVERIFIED)
 
 
 @pytest.mark.usefixtures("project")
@@ -165,7 +166,7 @@ def test_another_version_than_the_one_that_was_recorded_is_unverified() -> None:
     shutil.copytree(VERSION, "models/digits/2.0.0")
     other = replace(built, subject=Subject(name="digits", path="models/digits/2.0.0"))
     judged(other)
-    assert gated(other).exit_code == 3
+    assert gated(other).verdict.exit_code == 3
 
 
 def alter_saved(built: Built) -> None:
@@ -217,7 +218,7 @@ def test_evidence_that_is_not_what_was_recorded_closes_the_gate(alter: Callable[
     judged(built)
     alter(built)
     found = gated(built)
-    assert (found.exit_code, bool(found.objections)) == (code, True)
+    assert (found.verdict.exit_code, bool(found.objections)) == (code, True)
 
 
 @pytest.mark.usefixtures("project")
@@ -226,5 +227,5 @@ def test_the_policy_of_now_counts_and_not_that_of_the_file() -> None:
     built = train("digits", changed={f"before/{ENCODER}": small})
     lenient = policy_from({"tolerances": {"weights": 0.01}})
     assert judged(*built, policy=lenient).status is Status.PASS
-    assert gated(*built, policy=lenient).exit_code == 0
-    assert gated(*built).exit_code == 1
+    assert gated(*built, policy=lenient).verdict.exit_code == 0
+    assert gated(*built).verdict.exit_code == 1

@@ -192,7 +192,6 @@ def test_what_is_not_strict_json_is_refused_by_the_files_name(tmp_path: Path, te
     assert str(path) in str(refused.value)
 
 
-@pytest.mark.xfail(reason="`canonical` raises ValueError inside `from_dict`")
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800"], ids=["NaN", "infinity", "surrogate"])
 def test_a_value_that_canonical_json_has_no_word_for_is_unreadable(saved: dict[str, Any], value: Any) -> None:
     with pytest.raises(UnreadableRecordError):

@@ -83,7 +83,6 @@ def test_every_nesting_survives(tmp_path_factory: pytest.TempPathFactory, tree: 
     assert same(Probe.read(path).x, tree)
 
 
-@pytest.mark.xfail(reason="the .npy format knows no bfloat16: it comes back as raw bytes (|V2)")
 def test_a_probe_of_bfloat16_is_read_as_it_was_given(tmp_path: Path) -> None:
     x = X.astype(np_dtype("bfloat16"))
     Probe.of(x).write(tmp_path / "probe.npz")

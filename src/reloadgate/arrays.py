@@ -7,6 +7,7 @@ Equality never rests on it: it rests on SHA-256 over dtype, shape and bytes.
 """
 
 import hashlib
+import math
 from enum import StrEnum
 from io import BytesIO
 from pathlib import Path
@@ -65,7 +66,7 @@ class ArrayWriter:
             nans = infinities = 0
             finite = floats
         keep_values = whole or not numbers or value.nbytes <= WHOLE_BYTES
-        self.kept[name] = _storable(value) if keep_values else sketch(value)
+        self.kept[name] = storable(value) if keep_values else sketch(value)
         return Array(
             name=name,
             shape=value.shape,
@@ -88,8 +89,9 @@ class ArrayReader:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._npz = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+            # Read at once: it is small against the model, and a damaged archive then leaves no file open.
+            self._npz = np.load(BytesIO(path.read_bytes()), allow_pickle=False)
+        except Exception as error:  # zipfile, zlib and numpy each have their own
             raise UnreadableRecordError(f"{path} cannot be read: {error}") from None
         self._path = path
 
@@ -104,9 +106,11 @@ class ArrayReader:
         except Exception as error:  # zipfile, zlib and numpy each have their own
             raise UnreadableRecordError(f"{self._path}: {array.name} cannot be read: {error!r}") from None
         if array.kept is Kept.SKETCH:
+            expected = (_blocks(math.prod(array.shape)),)
+            if value.dtype != np.float64 or value.shape != expected or np.isnan(value).any():
+                raise UnreadableRecordError(f"{self._path}: {array.name} is no sketch of {list(array.shape)}")
             return value
-        if array.dtype in _EXTENDED:
-            value = value.view(np_dtype(array.dtype))
+        value = restored(value, array.dtype)
         if value.shape != array.shape or array_digest(value) != array.sha256:
             raise UnreadableRecordError(f"{self._path}: {array.name} is not the array that the evidence describes")
         return value
@@ -131,15 +135,20 @@ def array_digest(value: np.ndarray[Any, Any]) -> str:
 def sketch(value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Signed sums (float64) of every `SKETCH_BLOCK` elements; NaN and infinity count as 0, `Array` counts them."""
     flat = value.reshape(-1)
-    blocks = -(-flat.size // SKETCH_BLOCK)
+    blocks = _blocks(flat.size)
     signs = _signs()
     sums = np.empty(blocks)
     for start in range(0, blocks, 256):
         part = flat[start * SKETCH_BLOCK : (start + 256) * SKETCH_BLOCK].astype(np.float64)
         part = np.nan_to_num(part, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
         padded = np.pad(part, (0, -part.size % SKETCH_BLOCK)).reshape(-1, SKETCH_BLOCK)
-        sums[start : start + 256] = padded @ signs
-    return sums
+        with np.errstate(over="ignore", invalid="ignore"):
+            sums[start : start + 256] = padded @ signs
+    return np.nan_to_num(sums, nan=np.finfo(np.float64).max)
+
+
+def _blocks(elements: int) -> int:
+    return -(-elements // SKETCH_BLOCK)
 
 
 def _signs() -> np.ndarray[Any, Any]:
@@ -159,9 +168,14 @@ def np_dtype(name: str) -> np.dtype[Any]:
     return np.dtype(name)
 
 
-def _storable(value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def storable(value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """The .npy format knows no bfloat16: the same bits as unsigned integers."""
     return value.view(f"u{value.dtype.itemsize}") if dtype_name(value) in _EXTENDED else value
+
+
+def restored(value: np.ndarray[Any, Any], dtype: str) -> np.ndarray[Any, Any]:
+    """The inverse of `storable`."""
+    return value.view(np_dtype(dtype)) if dtype in _EXTENDED else value
 
 
 def _largest(finite: np.ndarray[Any, Any]) -> float:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from reloadgate.arrays import Array
-from reloadgate.comparison import Group, Outcome, Row
-from reloadgate.evidence import Kind, Observation, Output
+from reloadgate.comparison import Outcome, Row
+from reloadgate.evidence import Group, Kind, Observation, Output
 from reloadgate.rows import Side, advanced, array_row, row_of, short
 
 # Predictions and resumed steps
@@ -46,8 +46,9 @@ def _size(array: Array) -> int:
 
 def _flips(expected: np.ndarray[Any, Any], seen: np.ndarray[Any, Any]) -> int:
     """Rows whose decision changed: the largest of several columns, the sign of one."""
-    if expected.dtype.kind not in "fiu" or expected.ndim < 1:
+    if expected.dtype.kind in "SUcb" or expected.ndim < 1:
         return 0
+    expected, seen = expected.astype(np.float64), seen.astype(np.float64)  # bfloat16 is no number of NumPy's
     decide: Callable[[Any], Any]
     decide = np.sign if expected.ndim < 2 or expected.shape[-1] == 1 else lambda a: np.argmax(a, axis=-1)
     return int(np.count_nonzero(decide(expected) != decide(seen)))
@@ -74,13 +75,20 @@ def resume_rows(expected: Side, seen: Side) -> Iterator[Row]:
         return
     if not now.logs:
         return  # `_notes` tells why
+    if then.steps != now.steps:
+        detail = "another number of steps was taken after the reload"
+        yield row_of(Group.RESUME, "steps", Outcome.CHANGED, expected=str(then.steps), seen=str(now.steps), detail=detail)
     yield from _logs(expected, seen)
     after = {v.key: v for v in now.variables}
     moved = advanced(then)
     trained = [v for v in then.variables if v.kind is Kind.WEIGHT and v.trainable]
     for variable in then.variables:
         other = after.get(variable.key)
-        if variable.final is None or other is None or other.final is None:
+        if variable.final is None or other is None:
+            continue
+        if other.final is None:
+            detail = f"{variable.path} has no value after the resumed steps"
+            yield row_of(Group.RESUME, variable.key, Outcome.MISSING, detail=detail)
             continue
         yield array_row(
             Group.RESUME, f"{variable.key} after {then.steps} steps", variable.final, expected, other.final, seen,

@@ -43,13 +43,13 @@ def verify(
     from reloadgate.project import PARAMS, REPORTS, declared, read_policy, read_records
     from reloadgate.verifying import subject_of, verify_all
 
-    settings = read_policy(policy or ())
-    known = {subject.name: subject for subject in declared(read_yaml(PARAMS))} if not what or PARAMS.exists() else {}
-    subjects = [known[one] if one in known else subject_of(Path(one)) for one in what or known]
-    records = read_records() if not what else None
     folder = reports or (None if what else REPORTS / "verify")
     if folder:
         report.begin(folder, "reloadgate verify")
+    settings = read_policy(policy or ())
+    known = {subject.name: subject for subject in declared(read_yaml(PARAMS))} if not what or PARAMS.exists() else {}
+    subjects = [known[one] if one in known else subject_of(Path(one)) for one in dict.fromkeys(what or known)]
+    records = read_records() if not what else None
     comparison, verdict = verify_all(subjects, settings, records=records)
     if folder:
         report.publish(folder, verdict, comparison)
@@ -127,13 +127,11 @@ def gate(as_json: AsJson = False) -> None:
     with report.on_file(REPORTS, "reloadgate gate") as verdict_file:
         gated = hold_gate(declared(read_yaml(PARAMS)), read_records(), EVIDENCE, verdict_file, read_policy())
         if gated.objections:
-            report.publish_objections(REPORTS, gated.verdict, gated.status, gated.objections)
+            report.publish(REPORTS, gated.verdict, None)
     for objection in gated.objections:
-        typer.echo(f"{gated.status}: {objection}", err=True)
+        typer.echo(f"{gated.verdict.status}: {objection}", err=True)
     _show(gated.verdict, as_json)
-    if gated.status is not gated.verdict.status:
-        typer.echo(f"gate: {gated.status}", err=True)
-    raise typer.Exit(gated.exit_code)
+    raise typer.Exit(gated.verdict.exit_code)
 
 
 def _show(verdict: "Verdict", as_json: bool) -> None:
@@ -155,6 +153,8 @@ def _show(verdict: "Verdict", as_json: bool) -> None:
     typer.echo(f"{verdict.status}: {verdict.reason}")
 
 
+INTERRUPTED = 130
+
 SHOWN = 3
 """Findings of one status and group that the terminal shows; the reports have them all."""
 
@@ -175,18 +175,18 @@ def _show_findings(model: str, findings: "list[Finding]") -> None:
 
 def main() -> None:
     """Run the command and end the process; the one place where errors become exit codes."""
-    import click
-
     from reloadgate.errors import ReloadgateError
 
     try:
         code = app(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+    except typer.TyperException as error:
+        typer.echo(f"reloadgate: {error.format_message()}; see `reloadgate --help`", err=True)
         code = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         typer.echo("reloadgate: interrupted; the reports say ERROR", err=True)
-        code = 130
+        code = INTERRUPTED
     except ReloadgateError as error:
         typer.echo(f"reloadgate: {error}", err=True)
         code = error.exit_code

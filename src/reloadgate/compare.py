@@ -7,12 +7,13 @@ from pathlib import Path
 
 from reloadgate.arrays import ArrayReader
 from reloadgate.behaviour_rows import determinism_rows, prediction_rows, resume_rows
-from reloadgate.comparison import ArtifactFacts, Comparison, Group, ModelComparison, Outcome, Row
-from reloadgate.errors import UnreadableRecordError
+from reloadgate.comparison import ArtifactFacts, Comparison, ModelComparison, Outcome, Row
+from reloadgate.errors import UnreadableRecordError, UsageError
 from reloadgate.evidence import (
     EVIDENCE_DIR,
     Artifact,
     Environment,
+    Group,
     Log,
     ReloadedEvidence,
     SavedEvidence,
@@ -78,7 +79,10 @@ def _compare_model(subject: Subject, evidence: Path, records: dict[str, VersionR
 
 
 def _artifacts(version: Path, saved: SavedEvidence | None) -> tuple[Artifact, ...]:
-    return artifacts_of(version, saved) if version.exists() else ()
+    try:
+        return artifacts_of(version, saved) if version.exists() else ()
+    except UsageError:  # nothing that could be reloaded lies there: the judge finds that nothing was looked at
+        return ()
 
 
 def _evidence_rows(subject: Subject, saved: SavedEvidence, seal: str, records: dict[str, VersionRecord] | None) -> Iterator[Row]:
@@ -252,4 +256,4 @@ def _tried(reloaded: ReloadedEvidence) -> Iterator[Row]:
         Tried.SKIPPED: Outcome.SKIPPED,
     }
     for check in reloaded.checks:
-        yield row_of(Group(check.group), check.subject, outcomes[check.tried], detail=check.message)
+        yield row_of(check.group, check.subject, outcomes[check.tried], detail=check.message)

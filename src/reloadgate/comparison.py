@@ -3,30 +3,8 @@
 from enum import StrEnum
 
 from reloadgate.differences import Difference
-from reloadgate.evidence import Capability
+from reloadgate.evidence import Capability, Group
 from reloadgate.nouns import noun
-
-
-class Group(StrEnum):
-    """What is verified, in the order in which it is."""
-
-    EVIDENCE = "evidence"
-    INSPECT = "inspect"
-    INTEGRITY = "integrity"
-    LOCATION = "location"
-    LOAD = "load"
-    STRUCTURE = "structure"
-    WEIGHTS = "weights"
-    ASSETS = "assets"
-    COMPILE = "compile"
-    OPTIMIZER = "optimizer"
-    RANDOM_STATE = "random state"
-    PREDICTIONS = "predictions"
-    DETERMINISM = "determinism"
-    RELOCATION = "relocation"
-    AGREEMENT = "agreement"
-    ROUND_TRIP = "round trip"
-    RESUME = "resume"
 
 
 class Outcome(StrEnum):

@@ -26,6 +26,10 @@ class Difference:
     """True where the evidence keeps a sketch: the figures are then estimates, the inequality is certain."""
 
 
+SMALLEST = 5e-324
+"""What stands for a difference in bits alone (0.0 and -0.0, one NaN and another): not the same, and not nothing."""
+
+
 def value_difference(expected: np.ndarray[Any, Any], seen: np.ndarray[Any, Any]) -> Difference | None:
     """Measure two arrays of one shape and dtype; None where NaN, infinities or text differ, which no number measures."""
     if expected.dtype.kind in "SU":
@@ -36,15 +40,18 @@ def value_difference(expected: np.ndarray[Any, Any], seen: np.ndarray[Any, Any])
         if not np.array_equal(finite, np.isfinite(b)) or not np.array_equal(a[~finite], b[~finite], equal_nan=True):
             return None
         a, b = a[finite], b[finite]
-    gap = np.abs(a - b)
-    if not gap.size:
+    if expected.tobytes() == seen.tobytes():
         return _NONE
-    with np.errstate(divide="ignore", invalid="ignore"):
-        relative = np.nan_to_num(gap / np.maximum(np.abs(a), np.abs(b)))
+    with np.errstate(over="ignore"):
+        gap = _gap(expected, seen) if expected.dtype.kind in "iu" else np.abs(a - b)
+    if not np.isfinite(gap).all():
+        return None  # two finite numbers may lie further apart than one number can say
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        relative = np.nan_to_num(gap / np.maximum(np.abs(a), np.abs(b))) if a.size == gap.size else gap
     return Difference(
-        max_abs=float(gap.max()),
-        mean_abs=float(gap.mean()),
-        max_rel=float(relative.max()),
+        max_abs=max(float(gap.max(initial=0.0)), SMALLEST),
+        mean_abs=float((gap / max(gap.size, 1)).sum()),
+        max_rel=float(relative.max(initial=0.0)),
         max_ulp=_ulps(expected, seen),
         differing=int(np.count_nonzero(gap)),
         estimated=False,
@@ -59,14 +66,17 @@ def kept_difference(expected: Array, theirs: ArrayReader, seen: Array, ours: Arr
         return value_difference(theirs.get(expected), ours.get(seen))
     if (expected.nans, expected.infinities) != (seen.nans, seen.infinities):
         return None
-    gap = np.abs(theirs.get(expected) - ours.get(seen))
+    with np.errstate(invalid="ignore", over="ignore"):
+        gap = np.abs(theirs.get(expected) - ours.get(seen))
+    if not np.isfinite(gap).all():
+        return None
     largest = float(gap.max(initial=0.0))
     scale = max(expected.largest, seen.largest)
     # Equal sketches of unequal bytes: the difference is below what the sketch resolves, and not nothing.
-    floor = scale * float(np.finfo(np.float32).eps) if largest == 0.0 else largest
+    floor = max(scale * float(np.finfo(np.float32).eps), SMALLEST) if largest == 0.0 else largest
     return Difference(
         max_abs=max(largest, floor),
-        mean_abs=float(gap.mean()) if gap.size else 0.0,
+        mean_abs=float((gap / max(gap.size, 1)).sum()),
         max_rel=max(largest, floor) / scale if scale else 0.0,
         max_ulp=None,
         differing=-1,
@@ -80,6 +90,14 @@ _NONE = Difference(max_abs=0.0, mean_abs=0.0, max_rel=0.0, max_ulp=0, differing=
 def _wide(value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """float64 (or complex128) for everything; integers beyond 2**53 lose bits here, but their digest does not."""
     return value.astype(np.complex128 if value.dtype.kind == "c" else np.float64)
+
+
+def _gap(expected: np.ndarray[Any, Any], seen: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Distance of integers without losing the bits beyond 2**53: the larger less the smaller, modulo 2**64."""
+    with np.errstate(over="ignore"):
+        high, low = np.maximum(expected, seen), np.minimum(expected, seen)
+        distance: np.ndarray[Any, Any] = (high.astype(np.uint64) - low.astype(np.uint64)).astype(np.float64)
+    return distance
 
 
 def _ulps(expected: np.ndarray[Any, Any], seen: np.ndarray[Any, Any]) -> int | None:

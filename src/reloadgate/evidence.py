@@ -12,6 +12,28 @@ EVIDENCE_DIR = "evidence"
 """The folder inside a model version that holds its evidence: `evidence.json`, `arrays.npz` and the probe."""
 
 
+class Group(StrEnum):
+    """What is verified, in the order in which it is."""
+
+    EVIDENCE = "evidence"
+    INSPECT = "inspect"
+    INTEGRITY = "integrity"
+    LOCATION = "location"
+    LOAD = "load"
+    STRUCTURE = "structure"
+    WEIGHTS = "weights"
+    ASSETS = "assets"
+    COMPILE = "compile"
+    OPTIMIZER = "optimizer"
+    RANDOM_STATE = "random state"
+    PREDICTIONS = "predictions"
+    DETERMINISM = "determinism"
+    RELOCATION = "relocation"
+    AGREEMENT = "agreement"
+    ROUND_TRIP = "round trip"
+    RESUME = "resume"
+
+
 class Kind(StrEnum):
     """What a variable is for."""
 
@@ -94,7 +116,7 @@ class Log:
 class Note:
     """Something that could not be observed, or that the observer wants known, and of which group."""
 
-    group: str
+    group: Group
     subject: str
     message: str
 
@@ -180,7 +202,7 @@ class Tried(StrEnum):
 class Check:
     """The outcome of something that only the reloading process can try; `message` says what was seen, or why not."""
 
-    group: str
+    group: Group
     subject: str
     tried: Tried
     message: str

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from reloadgate.comparison import Comparison, Group, Outcome, Row
+from reloadgate.comparison import Comparison, Outcome, Row
+from reloadgate.evidence import Group
 from reloadgate.judge import COMPUTED, rows_to_judge
 from reloadgate.nouns import noun
 from reloadgate.policy import Location, Policy, RandomState
@@ -70,7 +71,7 @@ def suite(lines: list[dict[str, Any]], comparison: Comparison, policy: Policy) -
     """The expectations that a policy sets on a table."""
     import great_expectations.expectations as gxe
 
-    yield gxe.ExpectTableRowCountToBeBetween(min_value=max(1, len(lines)), max_value=len(lines))
+    yield gxe.ExpectTableRowCountToBeBetween(min_value=max(1, len(lines)), max_value=max(1, len(lines)))
     for column in lines[0] if lines else ():
         yield gxe.ExpectColumnValuesToNotBeNull(column=column)
     yield gxe.ExpectColumnDistinctValuesToEqualSet(column="model", value_set=[m.model for m in comparison.models])

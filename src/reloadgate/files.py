@@ -35,10 +35,15 @@ def sha256_file(path: Path, copy_to: Path | None = None) -> tuple[str, int]:
 
 def regular_files(directory: Path, leave_out: str = "") -> Iterator[Path]:
     """Every file below a directory in a stable order, paths relative to it; the folder `leave_out` at its top is skipped."""
-    for path in sorted(directory.rglob("*")):
-        relative = path.relative_to(directory)
-        if relative.parts[0] != leave_out and not path.is_dir():
-            yield relative
+    found: list[Path] = []
+    seen = {os.path.realpath(directory)}
+    for folder, folders, names in os.walk(directory, followlinks=True):
+        # A link to a folder is followed, since a loader reads through it; one that leads back to a folder above it is not.
+        real = {name: os.path.realpath(Path(folder, name)) for name in folders}
+        folders[:] = [name for name in folders if real[name] not in seen]
+        seen |= set(real.values())
+        found += [Path(folder, name).relative_to(directory) for name in names]
+    yield from sorted(path for path in found if path.parts[0] != leave_out)
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -71,6 +76,8 @@ def staged_directory(destination: Path) -> Iterator[Path]:
     try:
         yield staged
         sync_tree(staged)
+        if destination.exists():  # a rename would replace an empty directory
+            raise FileExistsError(str(destination))
         try:
             staged.rename(destination)
         except OSError as error:

@@ -1,6 +1,7 @@
 """`gate`: enforce. Believes no verdict file: hashes the bytes, compares and judges again, and must arrive at the same."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from reloadgate.compare import compare
@@ -11,20 +12,15 @@ from reloadgate.judge import judge
 from reloadgate.nouns import from_dict, noun, read_json
 from reloadgate.policy import Policy
 from reloadgate.project import Subject, VersionRecord
-from reloadgate.verdict import EXIT_CODES, Status, Verdict, worst
+from reloadgate.verdict import Status, Verdict, worst
 
 
 @noun
 class Gated:
-    """What the gate arrived at: its own verdict, and every objection to the one on file."""
+    """What the gate arrived at: a verdict that counts its objections, and the objections."""
 
     verdict: Verdict
-    status: Status
     objections: tuple[str, ...]
-
-    @property
-    def exit_code(self) -> int:
-        return EXIT_CODES[self.status]
 
 
 def gate(
@@ -50,7 +46,9 @@ def gate(
                 "run `dvc repro judge`; somebody edited it, or the evidence changed since"
             )
             statuses.add(Status.ERROR)
-    return Gated(verdict=verdict, status=worst(statuses), objections=tuple(objections))
+    if objections:
+        verdict = replace(verdict, status=worst(statuses), reason="; ".join(objections))
+    return Gated(verdict=verdict, objections=tuple(objections))
 
 
 def _agree(on_file: Verdict, judged: Verdict) -> bool:

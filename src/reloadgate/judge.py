@@ -1,9 +1,11 @@
 """`judge`: comparison and policy to verdict. Pure, quick, three outcomes, NaN explicit."""
 
+import math
 from collections.abc import Iterator
 
-from reloadgate.comparison import ArtifactFacts, Comparison, Group, ModelComparison, Outcome, Row
-from reloadgate.evidence import Capability
+from reloadgate.comparison import ArtifactFacts, Comparison, ModelComparison, Outcome, Row
+from reloadgate.differences import Difference
+from reloadgate.evidence import Capability, Group
 from reloadgate.nouns import SCHEMA_VERSION, noun
 from reloadgate.policy import Location, Policy, RandomState, Relative
 from reloadgate.remedies import remedy
@@ -21,6 +23,9 @@ ALWAYS = (
     Group.STRUCTURE,
     Group.WEIGHTS,
     Group.PREDICTIONS,
+    Group.DETERMINISM,
+    Group.RELOCATION,
+    Group.ROUND_TRIP,
 )
 TO_RESUME = (Group.COMPILE, Group.OPTIMIZER, Group.RESUME)
 """Groups without a single row are groups that nobody looked at."""
@@ -75,10 +80,11 @@ def _unchecked(model: str, artifact: str, group: Group, detail: str) -> Row:
 def judge_row(row: Row, policy: Policy, facts: ArtifactFacts | None) -> Finding:
     """What the policy says of one row."""
     limit: Limit | None = None
+    smallest: float | None = None
     match row.outcome:
-        case Outcome.DIFFERS:
-            limit = _limit(row, policy, facts is not None and facts.same_environment)
-            status, message = _judge_difference(row, policy, limit)
+        case Outcome.DIFFERS if row.difference is not None:
+            limit = _limit(row, row.difference, policy, facts is not None and facts.same_environment)
+            status, message, smallest = _judge_difference(row, row.difference, policy, limit)
         case Outcome.LOST:
             status = _LOST[policy.random_state]
             message = f"{row.detail}; the policy wants it in: {policy.random_state}"
@@ -100,7 +106,7 @@ def judge_row(row: Row, policy: Policy, facts: ArtifactFacts | None) -> Finding:
         status=status,
         message=message,
         limit=limit.allowed if limit else None,
-        smallest_tolerance=limit.measured if limit else None,
+        smallest_tolerance=smallest,
         setting=limit.setting if limit else "",
         remedy=advice,
     )
@@ -132,44 +138,45 @@ class Limit:
     setting: str
 
 
-def _limit(row: Row, policy: Policy, same_environment: bool) -> Limit:
-    assert row.difference is not None
+def _limit(row: Row, difference: Difference, policy: Policy, same_environment: bool) -> Limit:
     if same_environment or row.group not in COMPUTED:
         allowed = float(getattr(policy.tolerances, str(row.group), 0.0))
         setting = f"tolerances.{row.group}" if hasattr(policy.tolerances, str(row.group)) else ""
-        return Limit(allowed=allowed, measured=row.difference.max_abs, signal=row.scale, setting=setting)
+        return Limit(allowed=allowed, measured=difference.max_abs, signal=row.scale, setting=setting)
     section: Relative = getattr(policy.other_environment, str(row.group))
     dtype = row.dtype if hasattr(section, row.dtype) else "float64"
     return Limit(
         allowed=getattr(section, dtype),
-        measured=row.difference.max_abs / row.scale if row.scale else row.difference.max_abs,
-        signal=1.0,
+        measured=difference.max_abs / row.scale if row.scale else difference.max_abs,
+        # Relative to nothing there is no tolerance: where all was zero, none is below the signal.
+        signal=1.0 if row.scale else 0.0,
         setting=f"other_environment.{row.group}.{dtype}",
     )
 
 
-def _judge_difference(row: Row, policy: Policy, limit: Limit) -> tuple[Status, str]:
-    measured = row.difference
-    assert measured is not None
-    about = "about " if measured.estimated else ""
-    ulps = f", {measured.max_ulp} ULP" if measured.max_ulp is not None and measured.max_ulp < SAID_IN_ULPS else ""
-    sentence = f"{row.detail or 'it differs'}: largest difference {about}{measured.max_abs:.6g}{ulps}"
+def _judge_difference(row: Row, difference: Difference, policy: Policy, limit: Limit) -> tuple[Status, str, float | None]:
+    """Status, sentence, and the smallest tolerance that would pass; None where none would."""
+    about = "about " if difference.estimated else ""
+    in_ulps = difference.max_ulp is not None and difference.max_ulp < SAID_IN_ULPS
+    ulps = f", {difference.max_ulp} ULP" if in_ulps else ""
+    sentence = f"{row.detail or 'it differs'}: largest difference {about}{difference.max_abs:.6g}{ulps}"
+    if not all(math.isfinite(number) for number in (difference.max_abs, row.noise, row.scale)):
+        return Status.FAIL, f"{sentence}: no tolerance excuses what is no number", None
     if row.noise > policy.noise_cap * row.scale:
-        return (
-            Status.UNVERIFIED,
-            f"{sentence}; the noise floor {row.noise:.3g} is above the cap of {policy.noise_cap:g}",
-        )
-    if measured.max_abs <= row.noise:
-        return Status.PASS, f"{sentence}, within the noise floor {row.noise:.3g}"
+        cap = f"the noise floor {row.noise:.3g} is above the cap of {policy.noise_cap:g} of the signal {row.scale:.3g}"
+        return Status.UNVERIFIED, f"{sentence}; {cap}", None
+    if difference.max_abs <= row.noise:
+        return Status.PASS, f"{sentence}, within the noise floor {row.noise:.3g}", None
     if row.flips is not None and row.flips > policy.flips:
-        return Status.FAIL, f"{sentence}; the policy allows {policy.flips} flips"
+        return Status.FAIL, f"{sentence}; the policy allows {policy.flips} flips", None
+    could_pass = limit.measured < limit.signal
     if limit.measured > limit.allowed:
-        needed = f"the smallest that would pass is {limit.measured:.9g}"
-        return Status.FAIL, f"{sentence}; the policy allows {limit.allowed:g}, {needed}"
+        needed = f"the smallest that would pass is {limit.measured!r}" if could_pass else "it is as large as the signal"
+        return Status.FAIL, f"{sentence}; the policy allows {limit.allowed:g}, {needed}", limit.measured if could_pass else None
     if limit.allowed >= limit.signal:
         reason = f"the tolerance {limit.allowed:g} is not below the signal {limit.signal:.3g}, so nothing could fail"
-        return Status.UNVERIFIED, f"{sentence}; {reason}"
-    return Status.PASS, f"{sentence}, within the tolerance {limit.allowed:g}"
+        return Status.UNVERIFIED, f"{sentence}; {reason}", limit.measured if could_pass else None
+    return Status.PASS, f"{sentence}, within the tolerance {limit.allowed:g}", limit.measured
 
 
 def _reason(models: tuple[ModelVerdict, ...]) -> str:

@@ -54,7 +54,11 @@ def from_dict(cls: type[T], data: Any, where: str = "") -> T:
 
     _check_schema(data, where)
     try:
-        made: T = _adapter(cls).validate_json(canonical(data), strict=True)
+        raw = canonical(data)
+    except (ValueError, UnicodeError) as error:
+        raise UnreadableRecordError(f"{where or cls.__name__}: it holds a value that no record has: {error}") from None
+    try:
+        made: T = _adapter(cls).validate_json(raw, strict=True)
     except ValidationError as error:
         problems = "; ".join(_problem(e["loc"], e["msg"]) for e in error.errors()[:5])
         raise UnreadableRecordError(f"{where or cls.__name__}: not a {cls.__name__}: {problems}") from None
@@ -102,7 +106,9 @@ def read_json(path: Path) -> Any:
         UnreadableRecordError: the file is missing, or is not such JSON.
     """
     try:
-        return json.loads(path.read_bytes(), object_pairs_hook=_unique, parse_constant=_no_constant)
+        data = json.loads(path.read_bytes(), object_pairs_hook=_unique, parse_constant=_no_constant)
+        canonical(data)  # refuses 1e999 and lone surrogates, which JSON has words for
+        return data
     except FileNotFoundError:
         raise UnreadableRecordError(f"{path} is missing") from None
     except (OSError, ValueError, RecursionError) as error:

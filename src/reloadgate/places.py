@@ -39,9 +39,10 @@ def look_at(path: Path) -> Place:
             notices.append(f"{sentence}, and so does the whole repository {root}")
         else:
             problems.append(sentence + (f" (reached through a link from {path})" if path.absolute() != resolved else ""))
-    parent = next((p for p in (resolved, *resolved.parents) if p.is_dir()), resolved)
-    if os.name == "posix" and _any_user_may_write(parent):
-        problems.append(f"{parent} may be written by every user; mend it with `chmod o-w`")
+    if os.name == "posix":
+        problems += [
+            f"{folder} may be written by every user; mend it with `chmod o-w`" for folder in _open_to_every_user(resolved)
+        ]
     return Place(problems=tuple(dict.fromkeys(problems)), notices=tuple(dict.fromkeys(notices)))
 
 
@@ -80,6 +81,15 @@ def _mount(path: Path) -> tuple[Path, str]:
     return Path("/"), ""
 
 
-def _any_user_may_write(directory: Path) -> bool:
-    """World-writable, the sticky bit notwithstanding: it keeps others from deleting, not from adding files."""
-    return bool(directory.stat().st_mode & stat.S_IWOTH)
+def _open_to_every_user(path: Path) -> list[Path]:
+    """Folders on the way in which every user may put another version in this one's place.
+
+    The sticky bit keeps others from renaming what lies in a folder, but not from adding to the innermost one.
+    """
+    existing = [folder for folder in (path, *path.parents) if folder.is_dir()]
+    modes = [folder.stat().st_mode for folder in existing]
+    return [
+        folder
+        for depth, (folder, mode) in enumerate(zip(existing, modes, strict=True))
+        if mode & stat.S_IWOTH and (depth == 0 or not mode & stat.S_ISVTX)
+    ]

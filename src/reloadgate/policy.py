@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 
 from reloadgate.errors import UsageError
-from reloadgate.nouns import noun
+from reloadgate.nouns import noun, to_dict
+from reloadgate.text import one_line
 
 
 class RandomState(StrEnum):
@@ -132,7 +133,7 @@ def policy_from(settings: Mapping[str, Any] | None, overrides: Iterable[str] = (
     """
     from pydantic import TypeAdapter, ValidationError
 
-    merged: dict[str, Any] = _deep_copy(settings or {})
+    merged: dict[str, Any] = _over(to_dict(Policy()), _deep_copy(settings or {}))
     for override in overrides:
         _override(merged, override)
     try:
@@ -140,6 +141,16 @@ def policy_from(settings: Mapping[str, Any] | None, overrides: Iterable[str] = (
         return TypeAdapter(Policy).validate_json(json.dumps(merged, default=str), strict=True)
     except ValidationError as error:
         raise UsageError("policy: " + "; ".join(_explained(one) for one in error.errors())) from None
+
+
+def _over(defaults: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """The defaults with settings over them, section by section: one dtype may be set alone."""
+    both = {key: _over(value, settings[key]) if _sections(value, settings.get(key)) else value for key, value in defaults.items()}
+    return both | {key: value for key, value in settings.items() if not _sections(defaults.get(key), value)}
+
+
+def _sections(one: Any, other: Any) -> bool:
+    return isinstance(one, dict) and isinstance(other, dict)
 
 
 def _deep_copy(value: Any) -> Any:
@@ -156,7 +167,10 @@ def _override(settings: dict[str, Any], override: str) -> None:
         if not isinstance(below, dict):
             raise UsageError(f"--policy {override}: {parent} is not a section of the policy")
         settings = below
-    settings[last] = yaml.load(text, Loader=_Loader)
+    try:
+        settings[last] = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise UsageError(f"--policy {override}: the value is no YAML: {one_line(error)}") from None
 
 
 def _explained(error: Mapping[str, Any]) -> str:

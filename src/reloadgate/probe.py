@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from reloadgate.arrays import plain
+from reloadgate.arrays import dtype_name, plain, restored, storable
 from reloadgate.errors import UnreadableRecordError, UsageError
 from reloadgate.files import write_atomically
 
@@ -56,7 +56,7 @@ class Probe:
         members: dict[str, Leaf] = {}
 
         def keep(leaf: Leaf) -> str:
-            members[name := f"leaf{len(members):03}"] = leaf
+            members[name := f"leaf{len(members):03}"] = storable(leaf)
             return name
 
         structure = json.dumps([_spec(part, keep) for part in self.parts()], sort_keys=True)
@@ -72,7 +72,7 @@ class Probe:
             UnreadableRecordError: the file is missing or is no probe.
         """
         try:
-            with np.load(path, allow_pickle=False) as members:
+            with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as members:
                 structure = json.loads(str(members["structure"]))
                 return cls(*(_unspec(part, members.__getitem__) for part in structure))
         except Exception as error:  # zipfile, zlib, json and numpy each have their own
@@ -114,7 +114,7 @@ def _spec(tree: Any, keep: Callable[[Leaf], str]) -> Any:
         return {"dict": [[key, _spec(value, keep)] for key, value in tree.items()]}
     if isinstance(tree, (list, tuple)):
         return {type(tree).__name__: [_spec(value, keep) for value in tree]}
-    return None if tree is None else {"array": keep(tree)}
+    return None if tree is None else {"array": [keep(tree), dtype_name(tree)]}
 
 
 def _unspec(spec: Any, member: Callable[[str], Leaf]) -> Any:
@@ -129,5 +129,6 @@ def _unspec(spec: Any, member: Callable[[str], Leaf]) -> Any:
         case "tuple":
             return tuple(_unspec(item, member) for item in value)
         case "array":
-            return member(value)
+            name, dtype = value
+            return restored(member(name), dtype)
     raise ValueError(f"unknown kind {kind!r}")

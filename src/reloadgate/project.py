@@ -1,5 +1,6 @@
 """The project that versions lie in: what `params.yaml` names, and the records that training leaves."""
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from reloadgate.errors import UnreadableRecordError, UsageError
 from reloadgate.evidence import EVIDENCE_DIR, Artifact, File, SavedEvidence, read_saved, read_seal
 from reloadgate.formats import artifacts_in
-from reloadgate.nouns import SCHEMA_VERSION, from_dict, noun, read_json, to_dict, write_json
+from reloadgate.nouns import SCHEMA_VERSION, digest, from_dict, noun, read_json, to_dict, write_json
 from reloadgate.policy import Policy, policy_from, read_yaml
 
 PARAMS = Path("params.yaml")
@@ -105,4 +106,7 @@ def artifacts_of(version: Path, saved: SavedEvidence | None) -> tuple[Artifact, 
 
 def folder_of(out: Path, name: str, artifact: Artifact) -> Path:
     """Where the reloaded evidence of an artifact lies."""
-    return out / name / ("own" if artifact.path == "." else artifact.path)
+    plain = re.sub(r"[^\w.-]", "_", name)
+    if plain != name:  # a path: two of them may differ only in what is not plain
+        plain += f"-{digest(name)[:12]}"
+    return out / plain / ("own" if artifact.path == "." else artifact.path)

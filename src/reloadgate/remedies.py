@@ -1,6 +1,7 @@
 """What to do about a row that does not pass: one sentence each, by group and outcome."""
 
-from reloadgate.comparison import Group, Outcome, Row
+from reloadgate.comparison import Outcome, Row
+from reloadgate.evidence import Group
 
 _REMEDIES: dict[tuple[Group, Outcome | None], str] = {
     (Group.EVIDENCE, Outcome.UNCHECKED): (

@@ -4,22 +4,23 @@
 kill or a full disk can therefore not leave an earlier PASS in any of them.
 """
 
+import csv
 import math
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import lru_cache
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
-from reloadgate.comparison import Comparison, Group, ModelComparison, Outcome, Row
+from reloadgate.comparison import Comparison, ModelComparison, Outcome, Row
+from reloadgate.evidence import Group
 from reloadgate.files import write_atomically
 from reloadgate.nouns import SCHEMA_VERSION, to_dict, write_json
 from reloadgate.policy import Policy
 from reloadgate.text import one_line
-from reloadgate.verdict import ModelVerdict, Status, Verdict
+from reloadgate.verdict import ModelVerdict, Status, Verdict, worst
 
 VERDICT = "verdict.json"
 METRICS = "metrics.json"
@@ -61,8 +62,8 @@ def publish(reports: Path, verdict: Verdict, comparison: Comparison | None) -> N
 def on_file(reports: Path, doing: str) -> Iterator[Path]:
     """The verdict on file as a copy to read, while all reports say ERROR; the same bytes lie there again afterwards.
 
-    The gate writes nothing of its own, and yet a gate that is killed leaves no PASS. Where the block replaced the reports
-    (see `publish_objections`), its own stand.
+    The gate writes nothing of its own, and yet a gate that is killed leaves no PASS. Where the block published a verdict of
+    its own, that one stands.
     """
     names = (VERDICT, METRICS, *PAGES)
     before = {name: (reports / name).read_bytes() for name in names if (reports / name).is_file()}
@@ -78,22 +79,16 @@ def on_file(reports: Path, doing: str) -> Iterator[Path]:
             write_atomically(reports / name, before[name])
 
 
-def publish_objections(reports: Path, verdict: Verdict, status: Status, objections: tuple[str, ...]) -> None:
-    """Replace the reports by what the gate arrived at, which is not what was on file."""
-    publish(reports, replace(verdict, status=status, reason="; ".join(objections)), None)
-
-
 def write_loss_curve(reports: Path, comparison: Comparison) -> None:
     """The resumed losses as DVC plots them: a row a step, `uninterrupted` and `reloaded` beside each other."""
-    lines = ["model,artifact,run,step,loss"]
+    stream = StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(("model", "artifact", "run", "step", "loss"))
     for model in comparison.models:
         for facts in model.artifacts:
             for run, losses in sorted(facts.losses.items()):
-                lines += [
-                    f"{model.model},{facts.artifact},{run},{step},{'' if loss is None else repr(loss)}"
-                    for step, loss in enumerate(losses, 1)
-                ]
-    write_atomically(reports / LOSS_CURVE, ("\n".join(lines) + "\n").encode())
+                writer.writerows((model.model, facts.artifact, run, step, loss) for step, loss in enumerate(losses, 1))
+    write_atomically(reports / LOSS_CURVE, stream.getvalue().encode())
 
 
 @lru_cache(maxsize=2)
@@ -126,9 +121,10 @@ def _junit(verdict: Verdict) -> bytes:
                 case.result = [kinds[finding.status](one_line(f"{finding.message} {finding.remedy}"), str(finding.status))]
             suite.add_testcase(case)
         xml.add_testsuite(suite)
-    if not verdict.models:
+    if not verdict.models or verdict.status is not worst({model.status for model in verdict.models}):
+        # The whole is worse than its models: the judge and the suite disagree, or the gate objects.
         suite, case = TestSuite("reloadgate"), TestCase("verdict", classname="reloadgate")
-        case.result = [Error(verdict.reason, str(verdict.status))]
+        case.result = [Error(one_line(verdict.reason), str(verdict.status))]
         suite.add_testcase(case)
         xml.add_testsuite(suite)
     buffer = BytesIO()

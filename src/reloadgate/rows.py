@@ -6,10 +6,13 @@ from typing import Any
 import numpy as np
 
 from reloadgate.arrays import Array, ArrayReader
-from reloadgate.comparison import Group, Outcome, Row
+from reloadgate.comparison import Outcome, Row
 from reloadgate.differences import kept_difference
-from reloadgate.evidence import Log, Observation
+from reloadgate.evidence import Group, Log, Observation
 from reloadgate.text import one_line
+
+ABSENT = "absent"
+"""What a setting is that only the other side has: not None, which is a value."""
 
 
 class Side:
@@ -47,7 +50,7 @@ def setting_rows(group: Group, subject: str, expected: Any, seen: Any, rebuilt: 
 def _unequal_places(expected: Any, seen: Any, place: str) -> Iterator[tuple[str, Any, Any]]:
     if isinstance(expected, dict) and isinstance(seen, dict):
         for key in sorted({*expected, *seen}):
-            yield from _unequal_places(expected.get(key), seen.get(key), f"{place}.{key}")
+            yield from _unequal_places(expected.get(key, ABSENT), seen.get(key, ABSENT), f"{place}.{key}")
     elif isinstance(expected, list) and isinstance(seen, list) and len(expected) == len(seen):
         for number, (then, now) in enumerate(zip(expected, seen, strict=True)):
             yield from _unequal_places(then, now, f"{place}[{number}]")

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from reloadgate.comparison import Group, Outcome, Row
-from reloadgate.evidence import Kind, Observation, Optimizer, ReloadedEvidence, Variable
-from reloadgate.rows import Side, advanced, array_row, row_of, setting_row, setting_rows
+from reloadgate.comparison import Outcome, Row
+from reloadgate.evidence import Group, Kind, Observation, Optimizer, ReloadedEvidence, Variable
+from reloadgate.formats import keras_file
+from reloadgate.rows import ABSENT, Side, advanced, array_row, row_of, setting_row, setting_rows
 
 GROUP_OF_KIND = {
     Kind.WEIGHT: Group.WEIGHTS,
@@ -25,6 +26,9 @@ STORED = (Kind.WEIGHT, Kind.SLOT, Kind.ASSET)
 
 def stored_rows(expected: Observation, reloaded: ReloadedEvidence) -> Iterator[Row]:
     """What the artifact itself holds, against the live model: loading may hide what is missing or wrong in it."""
+    holds_it = reloaded.artifact.format == keras_file.NAME
+    if holds_it and reloaded.loaded and (reloaded.stored_config is None or reloaded.stored_variables is None):
+        yield row_of(Group.STRUCTURE, "stored", Outcome.UNCHECKED, detail="what the file itself holds was not read")
     if reloaded.stored_config is not None and expected.config is not None:
         architecture = {key: value for key, value in reloaded.stored_config.items() if key != "compile_config"}
         yield from setting_rows(Group.STRUCTURE, "stored", expected.config, architecture)
@@ -34,10 +38,11 @@ def stored_rows(expected: Observation, reloaded: ReloadedEvidence) -> Iterator[R
     stored, known = set(reloaded.stored_variables), {v.key: v for v in (*expected.variables, *expected.assets)}
     for key, variable in known.items():
         if "vars/" in key and variable.kind in STORED and key not in stored:
-            yield row_of(GROUP_OF_KIND[variable.kind], key, Outcome.MISSING, detail=f"{variable.path} is not in the file")
+            detail = f"{variable.path} is not in the file"
+            yield row_of(GROUP_OF_KIND[variable.kind], f"file: {key}", Outcome.MISSING, detail=detail)
     for key in sorted(stored - set(known)):
         group = Group.OPTIMIZER if "optimizer" in key else Group.WEIGHTS
-        yield row_of(group, key, Outcome.EXTRA, detail="the file holds a variable that the live model does not have")
+        yield row_of(group, f"file: {key}", Outcome.EXTRA, detail="the file holds a variable that the live model does not have")
 
 
 def structure_rows(expected: Observation, seen: Observation, rebuilt: bool) -> Iterator[Row]:
@@ -56,11 +61,11 @@ def note_rows(expected: Observation, seen: Observation, rebuilt: bool) -> Iterat
         if rebuilt and note.subject == "configuration":
             continue
         detail = f"could not be observed when the model was saved: {note.message}"
-        yield row_of(Group(note.group), note.subject, Outcome.UNCHECKED, detail=detail)
+        yield row_of(note.group, note.subject, Outcome.UNCHECKED, detail=detail)
     for note in seen.notes:
         if (note.group, note.subject) not in before:
             detail = "worked in the training process, and fails after the reload"
-            yield row_of(Group(note.group), note.subject, Outcome.BROKEN, seen=note.message, detail=detail)
+            yield row_of(note.group, note.subject, Outcome.BROKEN, seen=note.message, detail=detail)
 
 
 def compile_rows(expected: Side, seen: Side, rebuilt: bool) -> Iterator[Row]:
@@ -70,7 +75,7 @@ def compile_rows(expected: Side, seen: Side, rebuilt: bool) -> Iterator[Row]:
         return
     before, after = then.compile_config or {}, now.compile_config or {}
     for key in sorted({*before, *after} - {"optimizer"}):
-        yield from setting_rows(Group.COMPILE, key, before.get(key), after.get(key), rebuilt)
+        yield from setting_rows(Group.COMPILE, key, before.get(key, ABSENT), after.get(key, ABSENT), rebuilt)
     optimizers = {optimizer.key: optimizer for optimizer in now.optimizers}
     for optimizer in then.optimizers:
         other = optimizers.get(optimizer.key)
@@ -81,9 +86,12 @@ def compile_rows(expected: Side, seen: Side, rebuilt: bool) -> Iterator[Row]:
 
 
 def _without_name(optimizer: Optimizer) -> dict[str, Any]:
-    """An optimizer's configuration; Keras numbers its name within a process."""
-    config = optimizer.config.get("config")
-    return {key: value for key, value in config.items() if key != "name"} if isinstance(config, dict) else {}
+    """An optimizer's configuration; Keras numbers its name within a process, and its class has a row of its own."""
+    config = {key: value for key, value in optimizer.config.items() if key != "class_name"}
+    settings = config.get("config")
+    if isinstance(settings, dict):
+        config["config"] = {key: value for key, value in settings.items() if key != "name"}
+    return config
 
 
 def _learning_rate(then: Optimizer, now: Optimizer, expected: Side, seen: Side) -> Iterator[Row]:
@@ -102,11 +110,14 @@ def variable_rows(expected: Side, seen: Side) -> Iterator[Row]:
     before = {v.key: v for v in (*then.variables, *then.assets)}
     after = {v.key: v for v in (*now.variables, *now.assets)}
     moved = advanced(then)
+    names = {variable.name for variable in now.variables}
     built = {o.key: o.was_built for o in now.optimizers}
     for key in [*before, *(key for key in after if key not in before)]:
         variable = before.get(key) or after[key]
         if variable.kind is Kind.RANDOM_STATE:
             yield _random_state(before.get(key), after.get(key), key in moved)
+            if key in before and key in after:
+                yield from _role(Group.RANDOM_STATE, before[key], after[key], names)
             continue
         group = GROUP_OF_KIND[variable.kind]
         if key not in after or key not in before:
@@ -114,11 +125,23 @@ def variable_rows(expected: Side, seen: Side) -> Iterator[Row]:
             yield row_of(group, key, outcome, detail=f"{variable.path} ({variable.kind}) is {outcome} after the reload")
             continue
         row = array_row(group, key, before[key].value, expected, after[key].value, seen)
-        if row.outcome is not Outcome.SAME:
+        if row.outcome is Outcome.DIFFERS or row.difference is not None:
             row = replace(row, **_cause(before[key], after[key], before, after, built))
         yield row
+        yield from _role(group, before[key], after[key], names)
     yield from _swapped_names(then.variables, now.variables)
-    yield from (_missing_optimizers(then, now))
+    yield from _optimizer_presence(then, now)
+
+
+def _role(group: Group, then: Variable, now: Variable, names: set[str]) -> Iterator[Row]:
+    """What a variable is for, where that is another after the reload; its chosen name, where no variable has it any more."""
+    if (then.kind, then.trainable) != (now.kind, now.trainable):
+        roles = [f"{v.kind}, {'trainable' if v.trainable else 'not trainable'}" for v in (then, now)]
+        detail = f"{then.path} came back with another role"
+        yield row_of(group, then.key, Outcome.CHANGED, expected=roles[0], seen=roles[1], detail=detail)
+    if then.name and then.name not in names:
+        detail = "the name that was chosen for it is another after the reload"
+        yield row_of(group, then.key, Outcome.NOTED, expected=then.name, seen=now.name, detail=detail)
 
 
 def _cause(
@@ -144,16 +167,20 @@ def _cause(
     return {"detail": f"{then.path} has other values after the reload"}
 
 
-def _missing_optimizers(then: Observation, now: Observation) -> Iterator[Row]:
-    present = {optimizer.key for optimizer in now.optimizers}
-    for optimizer in then.optimizers:
-        if optimizer.key not in present:
+def _optimizer_presence(then: Observation, now: Observation) -> Iterator[Row]:
+    before, after = ({optimizer.key: optimizer for optimizer in side.optimizers} for side in (then, now))
+    for key in sorted({*before, *after}):
+        if key not in after or key not in before:
+            outcome = Outcome.MISSING if key not in after else Outcome.EXTRA
+            class_name = (before.get(key) or after[key]).class_name
             yield row_of(
-                Group.OPTIMIZER, optimizer.key, Outcome.MISSING, expected=optimizer.class_name,
-                detail="the model came back without this optimizer",
-            )  # fmt: skip
-        elif not optimizer.was_built:
-            yield row_of(Group.OPTIMIZER, optimizer.key, Outcome.NOTED, detail="it had never trained when it was saved")
+                Group.OPTIMIZER, key, outcome, expected=class_name, detail=f"this optimizer is {outcome} after the reload"
+            )
+        elif not before[key].was_built:
+            yield row_of(Group.OPTIMIZER, key, Outcome.NOTED, detail="it had never trained when it was saved")
+        elif not after[key].was_built:
+            detail = "it came back without slots and got them when it was built: its rows say whether their values came too"
+            yield row_of(Group.OPTIMIZER, key, Outcome.NOTED, detail=detail)
 
 
 def _swapped_names(expected: tuple[Variable, ...], seen: tuple[Variable, ...]) -> Iterator[Row]:

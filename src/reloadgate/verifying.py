@@ -46,13 +46,11 @@ def verify_all(
 
 
 def subject_of(path: Path) -> Subject:
-    """A version by its path; its name is that of the folder above it.
+    """A version by its path; its name is the path.
 
     Raises:
         UsageError: there is nothing at that path.
     """
     if not path.exists():
         raise UsageError(f"{path} does not exist: name a model version (models/<name>/<version>) or an artifact")
-    resolved = path.absolute()
-    name = f"{resolved.parent.name}-{resolved.name}" if path.is_dir() else resolved.stem
-    return Subject(name=name, path=str(path))
+    return Subject(name=path.as_posix(), path=str(path))

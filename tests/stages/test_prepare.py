@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from stages.contracts import CONTRACTS, Contract, Finding, NotJudgedError, cells, header, judge, values
-from stages.prepare import BadTableError, PrepareError, Settings
 
 from stages import prepare as stage
+from stages.contracts import CONTRACTS, Contract, Finding, NotJudgedError, cells, header, judge, values
+from stages.prepare import BadTableError, PrepareError, Settings
 
 pytestmark = pytest.mark.pipeline
 

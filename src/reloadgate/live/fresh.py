@@ -22,6 +22,7 @@ from reloadgate.evidence import (
     Check,
     Environment,
     File,
+    Group,
     Kind,
     Observation,
     Recipe,
@@ -77,7 +78,7 @@ def reload_artifact(version: Path, artifact: Artifact, out: Path, folder: Path) 
     arrays, loaded = ArrayWriter(), Loaded()
     loaded.checks.extend(_looked_at(artifact, version, private))
     try:
-        if not any(check.tried is Tried.BROKEN for check in loaded.checks if check.group == "inspect"):
+        if not any(check.tried is Tried.BROKEN for check in loaded.checks if check.group is Group.INSPECT):
             _reload(artifact, version, private, folder, saved, theirs, recipe, arrays, loaded)
         else:
             loaded.error = "it was not loaded, because inspection refused it"
@@ -140,30 +141,30 @@ def _reload(
     if probe.rows:
         again = folder / "round-trip.keras"
         if artifact.format == keras_file.NAME:
-            loaded.checks.append(_try("round trip", lambda: _save_again(model, again)))
+            loaded.checks.append(_try(Group.ROUND_TRIP, lambda: _save_again(model, again)))
         else:
-            loaded.checks.append(_skipped("round trip", "only your own code writes this artifact"))
+            loaded.checks.append(_skipped(Group.ROUND_TRIP, "only your own code writes this artifact"))
         del model
         gc.collect()
         if again.exists():
-            loaded.checks[-1] = _try("round trip", lambda: _same_again(keras.models.load_model(again), loaded, probe))
-        loaded.checks.append(_try("relocation", lambda: _same_again(form.load(other, recipe), loaded, probe)))
+            loaded.checks[-1] = _try(Group.ROUND_TRIP, lambda: _same_again(keras.models.load_model(again), loaded, probe))
+        loaded.checks.append(_try(Group.RELOCATION, lambda: _same_again(form.load(other, recipe), loaded, probe)))
 
 
 def _looked_at(artifact: Artifact, version: Path, private: Path) -> Iterator[Check]:
     """What is known of the artifact before anything is loaded."""
     place = look_at(version)
     for message in place.problems:
-        yield Check(group="location", subject="version", tried=Tried.BROKEN, message=message)
+        yield Check(group=Group.LOCATION, subject="version", tried=Tried.BROKEN, message=message)
     for message in place.notices:
-        yield Check(group="location", subject="version", tried=Tried.SKIPPED, message=message)
+        yield Check(group=Group.LOCATION, subject="version", tried=Tried.SKIPPED, message=message)
     if not place.problems:
-        yield Check(group="location", subject="version", tried=Tried.HOLDS, message="")
+        yield Check(group=Group.LOCATION, subject="version", tried=Tried.HOLDS, message="")
     refused = format_named(artifact.format).inspect(private / artifact.path)
     for message in refused:
-        yield Check(group="inspect", subject="artifact", tried=Tried.BROKEN, message=message)
+        yield Check(group=Group.INSPECT, subject="artifact", tried=Tried.BROKEN, message=message)
     if not refused:
-        yield Check(group="inspect", subject="artifact", tried=Tried.HOLDS, message="")
+        yield Check(group=Group.INSPECT, subject="artifact", tried=Tried.HOLDS, message="")
 
 
 def _saved(version: Path) -> tuple[SavedEvidence | None, ArrayReader | None, str | None]:
@@ -211,7 +212,7 @@ def _make_importable(recipe: Recipe, version: Path) -> None:
 # What only this process can try
 
 
-def _try(group: str, action: Callable[[], str]) -> Check:
+def _try(group: Group, action: Callable[[], str]) -> Check:
     """`action` returns what differs, "" when nothing does."""
     try:
         difference = action()
@@ -221,7 +222,7 @@ def _try(group: str, action: Callable[[], str]) -> Check:
     return Check(group=group, subject="model", tried=tried, message=difference)
 
 
-def _skipped(group: str, reason: str) -> Check:
+def _skipped(group: Group, reason: str) -> Check:
     return Check(group=group, subject="model", tried=Tried.SKIPPED, message=reason)
 
 

@@ -17,7 +17,7 @@ from keras.src.saving import saving_lib
 
 from reloadgate.arrays import Array, ArrayWriter, Kept, array_digest
 from reloadgate.differences import value_difference
-from reloadgate.evidence import Kind, Log, Note, Observation, Optimizer, Output, Variable
+from reloadgate.evidence import Group, Kind, Log, Note, Observation, Optimizer, Output, Variable
 from reloadgate.live import hold
 from reloadgate.live.catalog import Catalog, assets, catalog
 from reloadgate.nouns import json_object
@@ -35,11 +35,11 @@ class Observer:
         self.inputs = tuple(map_leaves(_as_input, part) for part in probe.parts())
         self.notes: list[Note] = []
 
-    def note(self, group: str, subject: str, error: object) -> None:
+    def note(self, group: Group, subject: str, error: object) -> None:
         message = error_line(error) if isinstance(error, Exception) else str(error)
         self.notes.append(Note(group=group, subject=subject, message=message))
 
-    def attempt(self, group: str, subject: str, action: Callable[[], Any], otherwise: Any = None) -> Any:
+    def attempt(self, group: Group, subject: str, action: Callable[[], Any], otherwise: Any = None) -> Any:
         """Run what the user's code takes part in: if it raises, that is noted and is not the end."""
         try:
             return action()
@@ -69,7 +69,7 @@ def observe(
     """
     look = Observer(model, probe, arrays)
     if not model.built and probe.rows:
-        look.attempt("structure", "build", lambda: model(look.inputs[0], training=False))
+        look.attempt(Group.STRUCTURE, "build", lambda: model(look.inputs[0], training=False))
     was_built = {path: bool(o.built) for path, o in catalog(model).optimizers}
     _build_optimizers(look)
     with hold.held(model) as state, hold.deterministic_operations():
@@ -79,7 +79,7 @@ def observe(
         outputs = tuple(_predictions(look, state))
         runs = _resume(look, state, listed, steps, random_state or {}, 2 if repeat else 1)
     variables = tuple(_variable(look, entry, listed, before, runs) for entry in listed.entries)
-    config = look.attempt("structure", "configuration", lambda: _stored_config(model))
+    config = look.attempt(Group.STRUCTURE, "configuration", lambda: _stored_config(model))
     return Observation(
         class_name=type(model).__name__,
         config={key: value for key, value in config.items() if key != "compile_config"} if config else None,
@@ -110,7 +110,7 @@ def _build_optimizers(look: Observer) -> None:
     """Slots of an optimizer exist only once it is built; one that was never built stays built afterwards."""
     optimizer = getattr(look.model, "optimizer", None)
     if isinstance(optimizer, keras.optimizers.Optimizer) and not optimizer.built and look.model.built:
-        look.attempt("optimizer", "build", lambda: optimizer.build(look.model.trainable_variables))
+        look.attempt(Group.OPTIMIZER, "build", lambda: optimizer.build(look.model.trainable_variables))
 
 
 # Predictions
@@ -118,7 +118,7 @@ def _build_optimizers(look: Observer) -> None:
 
 def _predictions(look: Observer, state: hold.Held) -> Iterator[Output]:
     if not look.probe.rows:
-        look.note("predictions", "probe", "the probe has no rows, so nothing was predicted")
+        look.note(Group.PREDICTIONS, "probe", "the probe has no rows, so nothing was predicted")
         return
     model, x = look.model, look.inputs[0]
 
@@ -127,11 +127,11 @@ def _predictions(look: Observer, state: hold.Held) -> Iterator[Output]:
 
     model.make_predict_function(force=True)
     for mode, function in (("call", lambda: model(x, training=False)), ("predict", predict)):
-        first = look.attempt("predictions", mode, partial(_outputs_of, function))
+        first = look.attempt(Group.PREDICTIONS, mode, partial(_outputs_of, function))
         state.put_back()
         if first is None:
             continue
-        second = look.attempt("determinism", mode, partial(_outputs_of, function), {})
+        second = look.attempt(Group.DETERMINISM, mode, partial(_outputs_of, function), {})
         state.put_back()
         for name, value in first.items():
             yield Output(
@@ -190,10 +190,10 @@ def _resume(
     times: int,
 ) -> list[Run]:
     if not getattr(look.model, "compiled", False):
-        look.note("resume", "steps", "the model is not compiled, so it cannot train")
+        look.note(Group.RESUME, "steps", "the model is not compiled, so it cannot train")
         return []
     if not look.probe.rows or steps < 1:
-        look.note("resume", "steps", "the probe has no rows" if steps else "no steps were asked for")
+        look.note(Group.RESUME, "steps", "the probe has no rows" if steps else "no steps were asked for")
         return []
     runs = []
     for number in range(times):
@@ -201,7 +201,7 @@ def _resume(
         for entry in listed.entries:
             if entry.key in random_state:
                 hold.write(entry.variable, random_state[entry.key])
-        run = look.attempt("resume", "steps", partial(_steps, look, state, listed, steps, number))
+        run = look.attempt(Group.RESUME, "steps", partial(_steps, look, state, listed, steps, number))
         state.put_back()
         if run is None:
             return []
@@ -260,11 +260,11 @@ def _array_noise(arrays: ArrayWriter, first: Array, second: Array) -> float:
 
 
 def _optimizer(look: Observer, path: str, optimizer: Any, listed: Catalog, was_built: bool) -> Optimizer:
-    rate = look.attempt("compile", f"{path} learning rate", lambda: _learning_rate(optimizer))
+    rate = look.attempt(Group.COMPILE, f"{path} learning rate", lambda: _learning_rate(optimizer))
     return Optimizer(
         key=path,
         class_name=type(optimizer).__name__,
-        config=look.attempt("compile", path, lambda: _plain_json(keras.optimizers.serialize(optimizer)), {}),
+        config=look.attempt(Group.COMPILE, path, lambda: _plain_json(keras.optimizers.serialize(optimizer)), {}),
         learning_rate=None if rate is None else look.arrays.put(f"learning_rate/{path}", rate),
         slots=sum(entry.kind is Kind.SLOT and entry.key.startswith(f"{path}/") for entry in listed.entries),
         was_built=was_built,
@@ -278,7 +278,7 @@ def _learning_rate(optimizer: Any) -> np.ndarray[Any, Any]:
 
 def _assets(look: Observer, listed: Catalog) -> Iterator[Variable]:
     """Asset files and stored values as variables that do not train."""
-    files: list[tuple[str, bytes]] = look.attempt("assets", "files", lambda: assets(look.model), [])
+    files: list[tuple[str, bytes]] = look.attempt(Group.ASSETS, "files", lambda: assets(look.model), [])
     values = [(name, np.frombuffer(content, dtype=np.uint8)) for name, content in files]
     for key, value in [*values, *listed.stored_values]:
         yield Variable(

@@ -1,0 +1,95 @@
+"""The README's commands, in a clone, word for word."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+
+
+def commands() -> list[str]:
+    blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What git would give: the tracked files and those that are about to be, and nothing that a run left."""
+    folder = tmp_path_factory.mktemp("clone") / "reloadgate"
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).is_file() and not name.startswith("reports/") and name != "dvc.lock":
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    return folder
+
+
+def run(command: str, clone: Path) -> subprocess.CompletedProcess[str]:
+    """Run as a newcomer would: `make` sets up an environment in the clone; none of ours is on PATH."""
+    path = os.pathsep.join(p for p in os.environ["PATH"].split(os.pathsep) if Path(p) != Path(sys.executable).parent)
+    environment = {
+        key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "VENV", "MAKEFLAGS", "MAKELEVEL")
+    }
+    return subprocess.run(
+        ["bash", "-c", command], cwd=clone, env={**environment, "PATH": path}, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.keras
+@pytest.mark.pipeline
+def test_the_readmes_commands_do_what_it_says(clone: Path) -> None:
+    ran = []
+    for command in commands():
+        if command in ("make test", "reloadgate verify models/churn/1.0.0"):
+            continue  # the first is what runs this; the second is about the reader's own model
+        done = run(command, clone)
+        ran.append(command)
+        text = done.stdout + done.stderr
+        if command == "make repro":
+            assert done.returncode == 0, text[-3000:]
+            assert "Epoch 1/" in text, "progress is shown while training"
+            assert [line.split(":")[0] for line in text.splitlines() if line.startswith("PASS ")] == [
+                "PASS digits (models/digits/1.0.0)",
+                "PASS diabetes (models/diabetes/1.0.0)",
+            ]
+            assert not re.search(r"cuda|absl|oneDNN", text), "TensorFlow's noise is not shown"
+        if command == "make verify":
+            assert done.returncode != 0
+            assert "reloadgate verify] Error 1" in text or "Error 1" in text
+            assert "model.weights.h5 fails its checksum" in text or "not a whole .keras archive" in text
+            assert "dvc checkout --force" in text
+    assert ran[0] == "make repro"
+    assert ran[-1] == "make verify"
+
+
+@pytest.mark.keras
+@pytest.mark.pipeline
+def test_the_sample_models_are_as_good_as_they_should_be(clone: Path) -> None:
+    import json
+
+    measured = {name: json.loads((clone / f"reports/train/{name}/metrics.json").read_text()) for name in ("digits", "diabetes")}
+    assert measured["digits"]["accuracy"] >= 0.95
+    assert measured["diabetes"]["r2"] >= 0.40
+
+
+def test_make_help_lists_every_target() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert targets <= set(re.findall(r"make (\w+)", shown))
+
+
+def test_no_lock_file_names_an_address() -> None:
+    for name in ("requirements.lock", "requirements-setup.lock"):
+        text = (ROOT / name).read_text()
+        assert "--hash=sha256:" in text
+        assert "://" not in text
