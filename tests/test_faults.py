@@ -57,7 +57,8 @@ def test_a_damage_that_the_save_itself_made_is_caught_by_the_row_of_its_kind(wha
     assert found, [f"{f.row.group}: {f.message}" for f in verdict.of(Status.FAIL)]
     assert found[0].row.model and found[0].remedy
     if found[0].row.outcome == "differs":
-        assert "smallest that would pass" in found[0].message
+        named = "as large as the signal" if found[0].smallest_tolerance is None else "smallest that would pass"
+        assert named in found[0].message
 
 
 def test_moments_lost_show_in_the_resumed_steps_and_not_in_the_predictions(copy_of: CopyOf, check: Check) -> None:

@@ -51,7 +51,7 @@ def _line(row: Row, same_environment: bool) -> dict[str, Any]:
     largest = row.difference.max_abs if differs and row.difference else 0.0
     above_noise = largest if largest > row.noise else 0.0
     computed_elsewhere = row.group in COMPUTED and not same_environment
-    signal = 1.0 if computed_elsewhere else row.scale
+    signal = float(row.scale != 0) if computed_elsewhere else row.scale
     return {
         "model": row.model,
         "artifact": row.artifact or "version",
