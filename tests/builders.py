@@ -22,6 +22,7 @@ from reloadgate.evidence import (
     Check,
     Environment,
     File,
+    Graph,
     Group,
     Kind,
     Log,
@@ -46,10 +47,11 @@ Changed = Callable[[Observation], Observation]
 
 ENCODER, DECODER, LARGE, MEAN = "layers/dense/vars/0", "layers/dense_1/vars/0", "layers/wide/vars/0", "layers/norm/vars/2"
 SEED, STATE = "layers/dropout/seed_generators/0", "layers/rnn/states/0"
+UNTRACKED = "untracked/layers/encoder/0"
 ITERATIONS, MOMENTUM = "optimizer/vars/0", "optimizer/vars/2"
 VOCABULARY = "layers/lookup/vocabulary.txt"
 
-ARTIFACT = Artifact(format="keras", path="model.keras", requires=Capability.RESUME)
+ARTIFACT = Artifact(format="keras", path="model.keras", capability=Capability.RESUME)
 
 ENVIRONMENT = Environment(
     python="3.11.9",
@@ -93,6 +95,7 @@ def values(**changes: Any) -> dict[str, Any]:
         (LARGE, (130, 130)),
         (MEAN, (3,)),
         (STATE, (2, 3)),
+        (UNTRACKED, (2,)),
         (MOMENTUM, (4, 3)),
     ):
         moving(key, random.normal(size=shape).astype(np.float32))
@@ -133,6 +136,7 @@ def observed(arrays: Values) -> tuple[Observation, ArrayWriter]:
             variable(put, MEAN, Kind.WEIGHT),
             variable(put, SEED, Kind.RANDOM_STATE),
             variable(put, STATE, Kind.RECURRENT_STATE),
+            variable(put, UNTRACKED, Kind.UNTRACKED),
             variable(put, ITERATIONS, Kind.SLOT),
             variable(put, MOMENTUM, Kind.SLOT),
         ),
@@ -150,6 +154,7 @@ def observed(arrays: Values) -> tuple[Observation, ArrayWriter]:
         steps=3,
         logs=tuple(Log(name=name, values=put[f"log/{name}"], noise=0.0) for name in ("accuracy", "loss")),
         moved_attributes=("batches_seen",),
+        graphs=(Graph(layer="layers/encoder", operations="a" * 64, constants="b" * 64, random_operations=()),),
         notes=(),
     )  # fmt: skip
     return observation, writer
@@ -252,7 +257,7 @@ def write_saved(version: Path, then: Changed, arrays: Values) -> SavedEvidence:
         schema_version=SCHEMA_VERSION,
         artifacts=(ARTIFACT,),
         files=(File(path=ARTIFACT.path, sha256=sha256, size=size),),
-        recipe=Recipe(loader=None, imports=("stages.zoo",), code_path=(".",)),
+        recipe=Recipe(loader=None, builder=None, imports=("stages.zoo",), code_path=(".",)),
         environment=ENVIRONMENT,
         hash_seed="random",
         observation=then(observation),
@@ -306,7 +311,9 @@ def comparison(*rows: Row, whole: bool = True, same_environment: bool = True, **
     others = tuple(row(group) for group in Group if group not in present) if whole else ()
     facts = ArtifactFacts(
         artifact=ARTIFACT.path,
-        requires=Capability.RESUME,
+        format="keras",
+        cannot="",
+        capability=Capability.RESUME,
         same_environment=same_environment,
         environment_changes=() if same_environment else ("cpus: 2 → 8",),
         files={ARTIFACT.path: "0" * 64},

@@ -42,7 +42,8 @@ def rows(draw: st.DrawFn) -> Row:
 
 def comparison_of(found: list[Row], same_environment: bool) -> Comparison:
     facts = ArtifactFacts(
-        artifact="model.keras", requires=Capability.RESUME, same_environment=same_environment, environment_changes=(),
+        artifact="model.keras", format="keras", cannot="",
+        capability=Capability.RESUME, same_environment=same_environment, environment_changes=(),
         files={"model.keras": "0"}, bytes=1, reload_seconds=1.0, losses={},
     )  # fmt: skip
     whole = [

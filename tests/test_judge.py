@@ -103,7 +103,7 @@ def test_any_location_excuses_a_broken_location_and_nothing_else(outcome: Outcom
 def test_a_whole_comparison_where_all_is_the_same_passes() -> None:
     verdict = judge(comparison(), DEFAULT)
     assert (verdict.status, verdict.exit_code, verdict.reason) == (Status.PASS, 0, "1 PASS")
-    assert {finding.status for finding in verdict.findings} == {Status.PASS}
+    assert {finding.status for finding in verdict.findings if finding.row.subject != "capability"} == {Status.PASS}
 
 
 def test_an_empty_comparison_is_unverified() -> None:
@@ -122,8 +122,11 @@ def test_a_model_without_an_artifact_is_unverified_whatever_its_rows_say() -> No
 
 def without(group: Group, requires: Capability) -> Verdict:
     whole = comparison().models[0]
-    facts = tuple(replace(one, requires=requires) for one in whole.artifacts)
-    return judge(comparison(*(one for one in whole.rows if one.group is not group), whole=False, artifacts=facts), DEFAULT)
+    facts = tuple(replace(one, capability=requires) for one in whole.artifacts)
+    return judge(
+        comparison(*(one for one in whole.rows if one.group is not group), whole=False, artifacts=facts),
+        policy(f"requires.version={requires}"),
+    )
 
 
 @pytest.mark.parametrize("group", [*TO_INFER, *TO_RESUME, *TRIED])
@@ -186,7 +189,7 @@ def test_a_tolerance_is_met_exactly(group: Group) -> None:
         assert (finding.status, finding.limit, finding.setting) == (status, tolerance, f"tolerances.{group}")
 
 
-@pytest.mark.parametrize("group", sorted(set(Group) - set(WITH_TOLERANCE)))
+@pytest.mark.parametrize("group", sorted(set(Group) - {*WITH_TOLERANCE, Group.AGREEMENT}))
 def test_a_group_without_a_tolerance_has_none(group: Group) -> None:
     generous = Policy(tolerances=Tolerances(**dict.fromkeys(Tolerances.__dataclass_fields__, 1.0)))
     finding = judged(drift(1e-9, group), generous)
@@ -279,6 +282,58 @@ def test_what_is_computed_elsewhere_is_judged_relative_to_the_signal_by_dtype(gr
 def test_a_dtype_without_a_tolerance_of_its_own_has_the_strictest(dtype: str) -> None:
     finding = judged(drift(1e-7, dtype=dtype), same_environment=False)
     assert (finding.status, finding.limit) == (Status.FAIL, DEFAULT.other_environment.predictions.float64)
+
+
+def test_artifacts_agree_as_far_as_predictions_may_drift() -> None:
+    finding = judged(drift(0.25, Group.AGREEMENT), policy("tolerances.predictions=0.25"))
+    assert (finding.status, finding.setting) == (Status.PASS, "tolerances.predictions")
+    assert judged(drift(0.25, Group.AGREEMENT), DEFAULT).status is Status.FAIL
+
+
+# What an artifact is required to do
+
+
+def able(*capabilities: Capability, rows: tuple[Row, ...] = ()) -> Comparison:
+    """A whole comparison of as many artifacts; those that only infer are SavedModels."""
+    (model,) = comparison().models
+    (facts,) = model.artifacts
+    artifacts = tuple(
+        replace(
+            facts,
+            artifact=f"{number}",
+            capability=one,
+            format="keras" if one is Capability.RESUME else "saved_model",
+            cannot="it cannot",
+        )
+        for number, one in enumerate(capabilities)
+    )
+    same = tuple(replace(row, artifact=one.artifact) for one in artifacts for row in model.rows)
+    return replace(comparison(), models=(replace(model, artifacts=artifacts, rows=(*same, *rows)),))
+
+
+def test_one_artifact_that_resumes_is_enough_and_none_is_not() -> None:
+    assert judge(able(Capability.RESUME, Capability.INFER), DEFAULT).status is Status.PASS
+    verdict = judge(able(Capability.INFER), DEFAULT)
+    assert verdict.status is Status.FAIL
+    assert "no artifact of this version can resume training: it cannot" in verdict.of(Status.FAIL)[0].message
+    assert judge(able(Capability.INFER), policy("requires.version=infer")).status is Status.PASS
+
+
+def test_a_policy_that_asks_too_much_of_a_format_fails_with_what_it_cannot() -> None:
+    verdict = judge(able(Capability.RESUME, Capability.INFER), policy("requires.saved_model=resume"))
+    assert verdict.status is Status.FAIL
+    assert [f.message for f in verdict.of(Status.FAIL)] == ["the policy requires that it can resume, and it cannot: it cannot"]
+
+
+def test_where_inference_is_required_what_only_training_needs_does_not_fail() -> None:
+    lost = row(Group.OPTIMIZER, Outcome.MISSING, artifact="1", detail="no slots")
+    both = able(Capability.RESUME, Capability.RESUME, rows=(lost,))
+    assert judge(both, DEFAULT).status is Status.FAIL
+    # Each artifact is of the format keras, so the requirement frees both, and the version needs one that resumes.
+    assert judge(both, policy("requires.keras=infer")).status is Status.FAIL
+    free = judge(both, policy("requires.keras=infer", "requires.version=infer"))
+    assert free.status is Status.PASS
+    assert any("no slots; the policy requires that it can infer, and no more" in f.message for f in free.of(Status.SKIPPED))
 
 
 @pytest.mark.parametrize("group", sorted(set(Group) - {Group.PREDICTIONS, Group.RESUME}))

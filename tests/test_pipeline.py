@@ -217,8 +217,8 @@ def _record_held(root: Path, version: Path) -> None:
 
     shutil.copytree(root / "models/digits/1.0.0", version, dirs_exist_ok=True)
     saved, _ = read_saved(version / EVIDENCE_DIR)
-    recipe = Recipe(loader="held:load", imports=(), code_path=(".",))
-    artifact = Artifact(format="own", path=".", requires=Capability.RESUME)
+    recipe = Recipe(loader="held:load", builder=None, imports=(), code_path=(".",))
+    artifact = Artifact(format="own", path=".", capability=Capability.RESUME)
     write_evidence(version / EVIDENCE_DIR, replace(saved, artifacts=(artifact,), recipe=recipe))
 
 

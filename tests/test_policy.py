@@ -83,7 +83,7 @@ def test_flips_are_a_whole_number_of_0_or_more(text: str) -> None:
             {"other_environment": {"resume": {"float64": 0, "float32": 0, "float16": 0, "bfloat16": 0, "float31": 0}}},
             "other_environment.resume.float31; did you mean float32?",
         ),
-        ({"zzz": 1}, "there is no setting zzz; it knows random_state, location"),
+        ({"zzz": 1}, "there is no setting zzz; it knows requires, random_state"),
         ({"tolerances": {"zzz": 1}}, "it knows weights, assets"),
         ({1: 2}, "there is no setting 1"),
         ({"random_state": "verison"}, "random_state: "),

@@ -170,13 +170,13 @@ def test_a_temporary_place_is_refused(keras: Any, tmp_path: Path) -> None:
 
 
 def test_a_save_that_breaks_leaves_nothing(keras: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from reloadgate.formats import keras_file
+    from reloadgate.formats import keras_archive
 
     def full_disk(model: Any, path: Path) -> None:
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(keras_file, "save", full_disk)
+    monkeypatch.setattr(keras_archive, "save", full_disk)
     with pytest.raises(OSError, match="No space left"):
         reloadgate.save(rich_model(keras), tmp_path / "m/1", probe=batch(), location="any")
     assert list((tmp_path / "m").iterdir()) == []

@@ -121,7 +121,8 @@ def test_junit_has_a_case_for_every_finding_and_counts_what_failed(tmp_path: Pat
     rows = [row(Group.LOAD, Outcome.BROKEN), row(Group.WEIGHTS, Outcome.MISSING), row(Group.RESUME, Outcome.UNCHECKED)]
     verdict = published(tmp_path, *rows, row(Group.ROUND_TRIP, Outcome.SKIPPED))
     (suite,) = JUnitXml.fromfile(str(tmp_path / "junit.xml"))
-    assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (len(verdict.findings), 2, 1, 1)
+    assert (suite.tests, suite.failures, suite.errors) == (len(verdict.findings), 2, 1)
+    assert suite.skipped == len(verdict.of(Status.SKIPPED)) == 2
     cases = {case.name: case for case in suite}
     assert [result.type for result in cases["load: the load"].result] == ["FAIL"]
     assert cases["load: the load"].classname == "digits.model.keras"

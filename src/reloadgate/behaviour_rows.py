@@ -8,7 +8,7 @@ import numpy as np
 
 from reloadgate.arrays import Array
 from reloadgate.comparison import Outcome, Row
-from reloadgate.evidence import Group, Kind, Observation, Output
+from reloadgate.evidence import CALL, PREDICT, SERVE, Group, Kind, Observation, Output
 from reloadgate.rows import Side, advanced, array_row, row_of, short
 
 # Predictions and resumed steps
@@ -52,6 +52,23 @@ def _flips(expected: np.ndarray[Any, Any], seen: np.ndarray[Any, Any]) -> int:
     decide: Callable[[Any], Any]
     decide = np.sign if expected.ndim < 2 or expected.shape[-1] == 1 else lambda a: np.argmax(a, axis=-1)
     return int(np.count_nonzero(decide(expected) != decide(seen)))
+
+
+def agreement_rows(first: Side, other: Side, saved: Observation) -> Iterator[Row]:
+    """Whether two artifacts of one version predict the same, in the mode that both have."""
+    then, now = ({(o.mode, o.name): o for o in side.observation.outputs} for side in (first, other))
+    floors = {(o.mode, o.name): o.noise for o in saved.outputs}
+    modes = {mode for mode, _ in then} & {mode for mode, _ in now}
+    mode = next((mode for mode in (PREDICT, SERVE, CALL) if mode in modes), None)
+    if mode is None:
+        yield row_of(Group.AGREEMENT, "predictions", Outcome.UNCHECKED, detail="the artifacts have no prediction in common")
+    for key in sorted(key for key in {*then, *now} if key[0] == mode):
+        if key not in then or key not in now:
+            yield row_of(Group.AGREEMENT, key[1], Outcome.MISSING, detail="the artifacts of this version have other outputs")
+            continue
+        row = array_row(Group.AGREEMENT, key[1], then[key].value, first, now[key].value, other, noise=floors.get(key, 0.0))
+        differs = row.outcome in (Outcome.DIFFERS, Outcome.CHANGED)
+        yield replace(row, detail="the artifacts of this version predict differently") if differs else row
 
 
 def determinism_rows(expected: Observation, seen: Observation) -> Iterator[Row]:

@@ -6,15 +6,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from reloadgate.arrays import ArrayReader
-from reloadgate.behaviour_rows import determinism_rows, prediction_rows, resume_rows
+from reloadgate.behaviour_rows import agreement_rows, determinism_rows, prediction_rows, resume_rows
 from reloadgate.comparison import ArtifactFacts, Comparison, ModelComparison, Outcome, Row
 from reloadgate.errors import UnreadableRecordError, UsageError
 from reloadgate.evidence import (
     EVIDENCE_DIR,
+    SERVE,
+    TRAINING,
     Artifact,
+    Capability,
     Environment,
     Group,
+    Kind,
     Log,
+    Observation,
     ReloadedEvidence,
     SavedEvidence,
     Tried,
@@ -23,11 +28,11 @@ from reloadgate.evidence import (
     read_seal,
 )
 from reloadgate.files import sha256_file
-from reloadgate.formats import own
+from reloadgate.formats import FORMATS, own, saved_model
 from reloadgate.nouns import SCHEMA_VERSION, from_dict
 from reloadgate.project import Subject, VersionRecord, artifacts_of, folder_of
 from reloadgate.rows import Side, log_values, row_of
-from reloadgate.state_rows import compile_rows, stored_rows, structure_rows, variable_rows
+from reloadgate.state_rows import compile_rows, note_rows, stored_rows, structure_rows, unheld_rows, variable_rows
 
 HEALTHY_WARNINGS = (
     "__array__",
@@ -41,8 +46,11 @@ HEALTHY_WARNINGS = (
 LOSING_WARNINGS = ("Skipping variable loading for optimizer", "could not be loaded", "Skipping nested container")
 """Parts of warnings that say that state was not restored."""
 
-REBUILT = (own.NAME,)
+REBUILT = (own.NAME, *(name for name, form in FORMATS.items() if form.NEEDS_BUILDER))
 """Formats whose architecture and compile settings the user's own code makes again."""
+
+TO_RESUME = (Group.COMPILE, Group.OPTIMIZER, Group.RESUME)
+"""Groups of what only training needs."""
 
 
 def compare(subjects: Sequence[Subject], evidence: Path, records: dict[str, VersionRecord] | None = None) -> Comparison:
@@ -65,8 +73,12 @@ def _compare_model(subject: Subject, evidence: Path, records: dict[str, VersionR
     except UnreadableRecordError as error:
         detail = f"no evidence was saved with this version: {error}"
         rows.append(row_of(Group.EVIDENCE, "saved evidence", Outcome.UNCHECKED, detail=detail))
+    first: Side | None = None
     for artifact in _artifacts(version, saved):
-        found, fact = _compare_artifact(subject, artifact, evidence, saved, theirs, seal)
+        found, fact, side = _compare_artifact(subject, artifact, evidence, saved, theirs, seal)
+        if saved is not None and side is not None and first is not None:
+            found += list(agreement_rows(first, side, saved.observation))
+        first = first or side
         rows += [replace(row, artifact=artifact.path) for row in found]
         facts.append(fact)
     return ModelComparison(
@@ -119,7 +131,8 @@ def _compare_artifact(
     saved: SavedEvidence | None,
     theirs: ArrayReader | None,
     seal: str | None,
-) -> tuple[list[Row], ArtifactFacts]:
+) -> tuple[list[Row], ArtifactFacts, Side | None]:
+    """The rows of one artifact, its facts, and what was observed of it."""
     folder = folder_of(evidence, subject.name, artifact)
     reloaded, ours = None, None
     try:
@@ -136,7 +149,8 @@ def _compare_artifact(
             rows = list(compare_evidence(saved, theirs, reloaded, ours))
     except UnreadableRecordError as error:
         rows = [row_of(Group.EVIDENCE, "arrays or reload", Outcome.UNCHECKED, detail=str(error))]
-    return rows, _facts(artifact, saved, reloaded, theirs, ours)
+    side = Side(reloaded.observation, ours) if reloaded and reloaded.observation and ours else None
+    return rows, _facts(artifact, saved, reloaded, theirs, ours), side
 
 
 def _read_reloaded(folder: Path) -> tuple[ReloadedEvidence, ArrayReader, bool]:
@@ -164,7 +178,9 @@ def _facts(
     files = reloaded.files if reloaded else ()
     return ArtifactFacts(
         artifact=artifact.path,
-        requires=artifact.requires,
+        format=artifact.format,
+        capability=artifact.capability,
+        cannot=FORMATS[artifact.format].CANNOT,
         same_environment=not changes,
         environment_changes=changes,
         files={file.path: file.sha256 for file in files},
@@ -189,15 +205,47 @@ def compare_evidence(
     yield from fresh_rows(reloaded)
     if reloaded.observation is None or ours is None:
         return
-    expected, seen = Side(saved.observation, theirs), Side(reloaded.observation, ours)
+    infers = reloaded.artifact.capability is Capability.INFER
+    then = _inferring(saved.observation, reloaded.artifact.format) if infers else saved.observation
+    expected, seen = Side(then, theirs), Side(_inferring(reloaded.observation) if infers else reloaded.observation, ours)
     rebuilt = reloaded.artifact.format in REBUILT
-    yield from stored_rows(saved.observation, reloaded)
-    yield from structure_rows(expected.observation, seen.observation, rebuilt)
+    yield from stored_rows(then, reloaded)
+    if reloaded.artifact.format == saved_model.NAME:
+        yield row_of(Group.STRUCTURE, "configuration", Outcome.SKIPPED, detail=saved_model.CANNOT)
+        yield from note_rows(expected.observation, seen.observation, rebuilt)
+    else:
+        yield from structure_rows(expected.observation, seen.observation, rebuilt)
     yield from variable_rows(expected, seen)
-    yield from compile_rows(expected, seen, rebuilt)
-    yield from prediction_rows(expected, seen)
-    yield from determinism_rows(saved.observation, reloaded.observation)
-    yield from resume_rows(expected, seen)
+    behaviour = [*prediction_rows(expected, seen), *determinism_rows(expected.observation, seen.observation)]
+    if infers:
+        for group in TO_RESUME:
+            yield row_of(group, "", Outcome.SKIPPED, detail=FORMATS[reloaded.artifact.format].CANNOT)
+    else:
+        yield from compile_rows(expected, seen, rebuilt)
+        behaviour += resume_rows(expected, seen)
+        otherwise = any(row.outcome not in HOLDING_STILL for row in behaviour)
+        yield from unheld_rows(expected, seen, otherwise)
+    yield from behaviour
+
+
+HOLDING_STILL = (Outcome.SAME, Outcome.NOTED, Outcome.SKIPPED, Outcome.NOT_EXERCISED)
+
+
+def _inferring(observation: Observation, form: str = "") -> Observation:
+    """What of an observation an artifact answers for that can only infer."""
+    served = form == saved_model.NAME
+    kinds = (Kind.WEIGHT,) if served else (Kind.WEIGHT, Kind.RECURRENT_STATE)
+    return replace(
+        observation,
+        compile_config=None,
+        variables=tuple(v for v in observation.variables if v.kind in kinds),
+        assets=() if served else observation.assets,
+        optimizers=(),
+        outputs=tuple(o for o in observation.outputs if (o.mode == SERVE if served else o.mode != TRAINING)),
+        logs=(),
+        graphs=(),
+        notes=tuple(note for note in observation.notes if note.group not in (*TO_RESUME, Group.STRUCTURE)),
+    )
 
 
 def fresh_rows(reloaded: ReloadedEvidence) -> Iterator[Row]:

@@ -54,7 +54,10 @@ class ArtifactFacts:
     """What is known of an artifact besides its rows."""
 
     artifact: str
-    requires: Capability
+    format: str
+    capability: Capability
+    cannot: str
+    """What the installed Keras cannot do with this format, as a sentence; "" where it can do all."""
     same_environment: bool
     environment_changes: tuple[str, ...]
     files: dict[str, str]

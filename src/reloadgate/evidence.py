@@ -41,6 +41,8 @@ class Kind(StrEnum):
     SLOT = "slot"
     RANDOM_STATE = "random state"
     RECURRENT_STATE = "recurrent state"
+    REPLICA = "replica"
+    UNTRACKED = "untracked"
     ASSET = "asset"
 
 
@@ -83,13 +85,33 @@ class Output:
     """One output of one way to call the model on the probe."""
 
     mode: str
-    """`call` for `model(x, training=False)`, `predict` for `model.predict`."""
+    """One of `MODES`."""
     name: str
     value: Array
     noise: float
     """Largest difference between two calls in the same process."""
     constant: bool
     """Whether every row of the probe gave the same: then the output is not exercised."""
+
+
+CALL, PREDICT, SERVE, TRAINING = "call", "predict", "serve", "training"
+MODES = (CALL, PREDICT, SERVE, TRAINING)
+"""`model(x, training=False)`; `model.predict(x)`; the same as a graph without XLA, as a SavedModel serves it;
+`model(x, training=True)` as a graph, with the recorded random state."""
+
+
+@noun
+class Graph:
+    """What one layer does in the graph that was traced of the model: it tells which layer changed, and never whether."""
+
+    layer: str
+    """The layer's storage path; "" for what the model does itself."""
+    operations: str
+    """Digest of the types of its operations, in order."""
+    constants: str
+    """Digest of its constants, in order."""
+    random_operations: tuple[str, ...]
+    """Operations that draw from TensorFlow's global generator, whose state no artifact holds."""
 
 
 @noun
@@ -136,6 +158,7 @@ class Observation:
     steps: int
     logs: tuple[Log, ...]
     moved_attributes: tuple[str, ...]
+    graphs: tuple[Graph, ...]
     notes: tuple[Note, ...]
 
 
@@ -163,6 +186,8 @@ class Recipe:
     """How a fresh process gets the model: what the user declared, and nothing else of the user's is importable."""
 
     loader: str | None
+    builder: str | None
+    """"module:function" that returns a fresh compiled model, for the formats that hold no architecture."""
     imports: tuple[str, ...]
     code_path: tuple[str, ...]
     """Folders, relative to the project's root where they lie inside it."""
@@ -175,7 +200,8 @@ class Artifact:
     format: str
     path: str
     """Relative to the version's directory; "." for the user's own loader, which is given the directory."""
-    requires: Capability
+    capability: Capability
+    """The most that its format can do with the installed Keras."""
 
 
 @noun

@@ -14,7 +14,7 @@ from typing import Any
 
 from reloadgate.comparison import Comparison, Outcome, Row
 from reloadgate.evidence import Group
-from reloadgate.judge import COMPUTED, rows_to_judge
+from reloadgate.judge import COMPUTED, rows_to_judge, tolerance_of
 from reloadgate.nouns import noun
 from reloadgate.policy import Location, Policy, RandomState
 from reloadgate.verdict import Status, Verdict
@@ -36,12 +36,12 @@ class Checked:
     failures: tuple[str, ...]
 
 
-def table(comparison: Comparison) -> list[dict[str, Any]]:
-    """A line for every row that `judge` judges: facts, and nothing of the policy."""
+def table(comparison: Comparison, policy: Policy) -> list[dict[str, Any]]:
+    """A line for every row that `judge` judges: facts; of the policy only what it requires an artifact to do."""
     lines = []
     for model in comparison.models:
         here = {facts.artifact: facts.same_environment for facts in model.artifacts}
-        for row in rows_to_judge(model):
+        for row in rows_to_judge(model, policy):
             lines.append(_line(row, here.get(row.artifact, False)))
     return lines
 
@@ -106,7 +106,7 @@ def _tolerance(limits: str, policy: Policy) -> float:
         if limits.startswith(f"{group} "):
             section = getattr(policy.other_environment, str(group))
             return float(getattr(section, limits.removeprefix(f"{group} "), section.float64))
-    return float(getattr(policy.tolerances, limits, 0.0))
+    return float(getattr(policy.tolerances, tolerance_of(Group(limits)), 0.0))
 
 
 def check(comparison: Comparison, policy: Policy) -> Checked:
@@ -118,7 +118,7 @@ def check(comparison: Comparison, policy: Policy) -> Checked:
         import great_expectations as gx
         import pandas as pd
 
-        lines = table(comparison)
+        lines = table(comparison, policy)
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False}
         batch = (

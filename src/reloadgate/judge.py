@@ -1,7 +1,8 @@
 """`judge`: comparison and policy to verdict. Pure, quick, three outcomes, NaN explicit."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from reloadgate.comparison import ArtifactFacts, Comparison, ModelComparison, Outcome, Row
 from reloadgate.differences import Difference
@@ -44,7 +45,7 @@ def judge(comparison: Comparison, policy: Policy) -> Verdict:
 
 def _judge_model(model: ModelComparison, policy: Policy) -> ModelVerdict:
     facts = {one.artifact: one for one in model.artifacts}
-    findings = tuple(judge_row(row, policy, facts.get(row.artifact)) for row in rows_to_judge(model))
+    findings = tuple(judge_row(row, policy, facts.get(row.artifact)) for row in rows_to_judge(model, policy))
     return ModelVerdict(
         model=model.model,
         version=model.version,
@@ -56,21 +57,62 @@ def _judge_model(model: ModelComparison, policy: Policy) -> ModelVerdict:
     )
 
 
-def rows_to_judge(model: ModelComparison) -> tuple[Row, ...]:
-    """The rows of a comparison, and one for every group that nobody looked at."""
-    return (*model.rows, *_unlooked(model))
+def rows_to_judge(model: ModelComparison, policy: Policy) -> tuple[Row, ...]:
+    """The rows that count, one for every group that nobody looked at, and what each artifact is required to do and can do."""
+    required = {one.artifact: _required(one, policy) for one in model.artifacts}
+    rows = tuple(_not_required(row) if required.get(row.artifact) is Capability.INFER else row for row in model.rows)
+    return (*rows, *_unlooked(model, required), *_capabilities(model, required, policy))
 
 
-def _unlooked(model: ModelComparison) -> Iterator[Row]:
+def _required(facts: ArtifactFacts, policy: Policy) -> Capability:
+    """What the policy asks of an artifact; by default the most that its format can do."""
+    return getattr(policy.requires, facts.format) or facts.capability
+
+
+def _not_required(row: Row) -> Row:
+    """A row of what only training needs, where inference is all that is required: told, and nothing fails by it."""
+    if row.group not in TO_RESUME or row.outcome in (Outcome.SAME, Outcome.SKIPPED):
+        return row
+    detail = f"{row.outcome}: {row.detail}; the policy requires that it can infer, and no more"
+    return replace(row, outcome=Outcome.SKIPPED, detail=detail)
+
+
+def _unlooked(model: ModelComparison, required: Mapping[str, Capability]) -> Iterator[Row]:
     """A row for every group that has none and should: nothing checked is not a pass."""
     for artifact in model.artifacts or ():
         present = {row.group for row in model.rows if row.artifact in (artifact.artifact, "")}
-        wanted = (*ALWAYS, *(TO_RESUME if artifact.requires is Capability.RESUME else ()))
+        wanted = (*ALWAYS, *(TO_RESUME if required[artifact.artifact] is Capability.RESUME else ()))
         for group in wanted:
             if group not in present:
                 yield _unchecked(model.model, artifact.artifact, group, f"nothing of {group} was looked at")
     if not model.artifacts:
         yield _unchecked(model.model, "", Group.EVIDENCE, "no artifact was looked at")
+
+
+def _capabilities(model: ModelComparison, required: Mapping[str, Capability], policy: Policy) -> Iterator[Row]:
+    resuming = False
+    for facts in model.artifacts:
+        wanted = required[facts.artifact]
+        able = facts.capability is Capability.RESUME or wanted is Capability.INFER
+        resuming |= facts.capability is Capability.RESUME and wanted is Capability.RESUME
+        yield Row(
+            model=model.model,
+            artifact=facts.artifact,
+            group=Group.AGREEMENT,
+            subject="capability",
+            outcome=Outcome.SKIPPED if able else Outcome.BROKEN,  # that it can is what its other rows prove
+            detail=f"required: {wanted}" if able else f"the policy requires that it can resume, and it cannot: {facts.cannot}",
+        )
+    if model.artifacts and not resuming and policy.requires.version is Capability.RESUME:
+        reasons = "; ".join(dict.fromkeys(facts.cannot for facts in model.artifacts if facts.cannot))
+        yield Row(
+            model=model.model,
+            artifact="",
+            group=Group.AGREEMENT,
+            subject="capability",
+            outcome=Outcome.BROKEN,
+            detail=f"no artifact of this version can resume training: {reasons or 'the policy requires none to'}",
+        )
 
 
 def _unchecked(model: str, artifact: str, group: Group, detail: str) -> Row:
@@ -138,10 +180,16 @@ class Limit:
     setting: str
 
 
+def tolerance_of(group: Group) -> str:
+    """The setting of `tolerances` that a group has: artifacts agree with one another as far as their predictions may drift."""
+    return str(Group.PREDICTIONS if group is Group.AGREEMENT else group)
+
+
 def _limit(row: Row, difference: Difference, policy: Policy, same_environment: bool) -> Limit:
     if same_environment or row.group not in COMPUTED:
-        allowed = float(getattr(policy.tolerances, str(row.group), 0.0))
-        setting = f"tolerances.{row.group}" if hasattr(policy.tolerances, str(row.group)) else ""
+        group = tolerance_of(row.group)
+        allowed = float(getattr(policy.tolerances, group, 0.0))
+        setting = f"tolerances.{group}" if hasattr(policy.tolerances, group) else ""
         return Limit(allowed=allowed, measured=difference.max_abs, signal=row.scale, setting=setting)
     section: Relative = getattr(policy.other_environment, str(row.group))
     dtype = row.dtype if hasattr(section, row.dtype) else "float64"

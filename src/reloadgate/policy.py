@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from reloadgate.errors import UsageError
+from reloadgate.evidence import Capability
 from reloadgate.nouns import noun, to_dict
 from reloadgate.text import one_line
 
@@ -74,7 +75,25 @@ class OtherEnvironment:
 
 
 @noun
+class Requires:
+    """What the artifacts of a version must be able to do, once loaded.
+
+    `version`: at least one artifact. A format by name: every artifact of it; None is the most that the format can do.
+    """
+
+    version: Capability = Capability.RESUME
+    keras: Capability | None = None
+    keras_directory: Capability | None = None
+    weights: Capability | None = None
+    checkpoint: Capability | None = None
+    saved_model: Capability | None = None
+    h5: Capability | None = None
+    own: Capability | None = None
+
+
+@noun
 class Policy:
+    requires: Requires = Requires()
     random_state: RandomState = RandomState.VERSION
     location: Location = Location.PERSISTENT
     tolerances: Tolerances = Tolerances()

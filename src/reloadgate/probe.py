@@ -1,7 +1,7 @@
 """The probe: the batch of real inputs (and targets) that the model is observed on, kept as bytes.
 
 Inputs may be nested (dicts, lists, tuples); a leaf is an array whose first axis is the batch. On disk a probe is one `.npz`
-whose member `structure` is the JSON of the nesting, with the name of a member at every leaf.
+whose member `structure` is the JSON of the nesting, with the name of a member at every leaf. Ragged tensors are leaves too.
 """
 
 import json
@@ -17,6 +17,20 @@ from reloadgate.errors import UnreadableRecordError, UsageError
 from reloadgate.files import write_atomically
 
 Leaf = np.ndarray[Any, Any]
+
+
+class Ragged:
+    """Rows of unequal length: the values of all rows, and where each row ends, from the outermost dimension inwards."""
+
+    def __init__(self, values: Leaf, splits: tuple[Leaf, ...]) -> None:
+        self.values, self.splits = values, splits
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The batch dimension alone."""
+        return (len(self.splits[0]) - 1,)
+
+
 PARTS = ("x", "y", "sample_weight")
 
 
@@ -102,7 +116,11 @@ def leaves(tree: Any) -> Any:
         yield tree
 
 
-def _as_leaf(value: Any) -> Leaf:
+def _as_leaf(value: Any) -> Leaf | Ragged:
+    if hasattr(value, "nested_row_splits"):
+        return Ragged(plain(value.flat_values.numpy()), tuple(plain(splits.numpy()) for splits in value.nested_row_splits))
+    if isinstance(value, Ragged):
+        return value
     array = plain(np.asarray(value.numpy() if hasattr(value, "numpy") else value))
     if array.ndim == 0:
         raise UsageError(f"a probe's leaves are arrays with a batch axis, not {value!r}")
@@ -114,6 +132,8 @@ def _spec(tree: Any, keep: Callable[[Leaf], str]) -> Any:
         return {"dict": [[key, _spec(value, keep)] for key, value in tree.items()]}
     if isinstance(tree, (list, tuple)):
         return {type(tree).__name__: [_spec(value, keep) for value in tree]}
+    if isinstance(tree, Ragged):
+        return {"ragged": [_spec(part, keep) for part in (tree.values, *tree.splits)]}
     return None if tree is None else {"array": [keep(tree), dtype_name(tree)]}
 
 
@@ -128,6 +148,9 @@ def _unspec(spec: Any, member: Callable[[str], Leaf]) -> Any:
             return [_unspec(item, member) for item in value]
         case "tuple":
             return tuple(_unspec(item, member) for item in value)
+        case "ragged":
+            values, *splits = (_unspec(item, member) for item in value)
+            return Ragged(values, tuple(splits))
         case "array":
             name, dtype = value
             return restored(member(name), dtype)

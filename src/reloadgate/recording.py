@@ -13,7 +13,7 @@ from reloadgate.arrays import ArrayWriter
 from reloadgate.errors import RefusedError
 from reloadgate.evidence import EVIDENCE_DIR, Artifact, File, Observation, Recipe, SavedEvidence, write_evidence
 from reloadgate.files import project_root, regular_files, remove_stale_staging, sha256_file, staged_directory
-from reloadgate.formats import artifacts_in, format_named
+from reloadgate.formats import artifacts_in, demand_builder, formats_named
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.places import look_at
 from reloadgate.probe import Probe
@@ -31,6 +31,7 @@ def save(
     *,
     probe: Any,
     formats: Sequence[str] = ("keras",),
+    builder: str | None = None,
     imports: Sequence[str] = (),
     code_path: Sequence[str] | None = None,
     steps: int = RESUMED_STEPS,
@@ -46,6 +47,7 @@ def save(
         version: the directory to make, `models/<name>/<version>`.
         probe: x, (x, y) or (x, y, sample_weight): real rows that the model is observed on, all as one batch.
         formats: names of `reloadgate.formats.FORMATS`.
+        builder: "module:function" without arguments, returning a fresh compiled model: for weights and checkpoints.
         imports: modules that register the model's custom objects.
         code_path: folders in which `imports` are found; default: the project's root and its `src/`.
         steps: training steps to resume on the probe.
@@ -57,10 +59,11 @@ def save(
 
     Raises:
         RefusedError: the version exists already, or its place will vanish.
-        UsageError: an unknown format, or a probe that is no batch.
+        UsageError: an unknown format, one that needs a builder and has none, or a probe that is no batch.
     """
     destination = Path(version).absolute()
-    forms = [format_named(name) for name in formats]
+    forms = formats_named(formats)
+    demand_builder([form.NAME for form in forms], builder)
     _refuse_vanishing(destination, location)
     if destination.exists():
         raise RefusedError(
@@ -78,8 +81,8 @@ def save(
             artifacts = []
             for form in forms:
                 form.save(model, staged / form.FILE)
-                artifacts.append(Artifact(format=form.NAME, path=form.FILE, requires=form.CAPABILITY))
-            recipe = Recipe(loader=None, imports=tuple(imports), code_path=_code_path(destination, code_path))
+                artifacts.append(Artifact(format=form.NAME, path=form.FILE, capability=form.CAPABILITY))
+            recipe = Recipe(loader=None, builder=builder, imports=tuple(imports), code_path=_code_path(destination, code_path))
             _seal(evidence, observed, tuple(artifacts), manifest(staged), recipe)
     except FileExistsError:
         raise RefusedError(f"the model version {destination} was published by another process in the meantime") from None
@@ -94,6 +97,7 @@ def record(
     *,
     probe: Any,
     loader: str | None = None,
+    builder: str | None = None,
     imports: Sequence[str] = (),
     code_path: Sequence[str] | None = None,
     steps: int = RESUMED_STEPS,
@@ -105,7 +109,7 @@ def record(
         version: the directory that holds the artifacts.
         loader: "module:function", called in the fresh process with the directory (`pathlib.Path`), returning a
             `keras.Model`; needed where the artifacts are in no format that reloadgate knows.
-        model, probe, imports, code_path, steps, records: as for `save`.
+        model, probe, builder, imports, code_path, steps, records: as for `save`.
 
     Returns:
         The version's directory.
@@ -124,7 +128,8 @@ def record(
         )
     batch = Probe.of(probe)
     artifacts = artifacts_in(directory, loader)
-    recipe = Recipe(loader=loader, imports=tuple(imports), code_path=_code_path(directory, code_path))
+    demand_builder([artifact.format for artifact in artifacts], builder)
+    recipe = Recipe(loader=loader, builder=builder, imports=tuple(imports), code_path=_code_path(directory, code_path))
     try:
         with staged_directory(directory / EVIDENCE_DIR) as staged:
             files = manifest(directory, leave_out=staged.name)

@@ -44,7 +44,10 @@ _REMEDIES: dict[tuple[Group, Outcome | None], str] = {
     ),
     (Group.DETERMINISM, None): "give every random operation a seed, or keep it out of inference",
     (Group.RELOCATION, None): "the model reads something beside its artifact by path: save it with the model",
-    (Group.AGREEMENT, None): "save in a format that can do what the policy requires",
+    (Group.AGREEMENT, Outcome.BROKEN): (
+        "save in a format that can do what the policy requires (`.keras` resumes), or set `requires` to infer"
+    ),
+    (Group.AGREEMENT, None): "one of the artifacts is of another moment: save all formats of a version at once",
     (Group.ROUND_TRIP, None): "the reloaded model does not survive being saved: look at custom classes' `get_config`",
     (
         Group.RESUME,

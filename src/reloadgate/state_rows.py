@@ -6,12 +6,13 @@ from typing import Any
 
 from reloadgate.comparison import Outcome, Row
 from reloadgate.evidence import Group, Kind, Observation, Optimizer, ReloadedEvidence, Variable
-from reloadgate.formats import keras_file
+from reloadgate.formats import FORMATS
 from reloadgate.rows import ABSENT, Side, advanced, array_row, row_of, setting_row, setting_rows
 
 GROUP_OF_KIND = {
     Kind.WEIGHT: Group.WEIGHTS,
     Kind.RECURRENT_STATE: Group.WEIGHTS,
+    Kind.REPLICA: Group.WEIGHTS,
     Kind.SLOT: Group.OPTIMIZER,
     Kind.ASSET: Group.ASSETS,
     Kind.RANDOM_STATE: Group.RANDOM_STATE,
@@ -26,7 +27,7 @@ STORED = (Kind.WEIGHT, Kind.SLOT, Kind.ASSET)
 
 def stored_rows(expected: Observation, reloaded: ReloadedEvidence) -> Iterator[Row]:
     """What the artifact itself holds, against the live model: loading may hide what is missing or wrong in it."""
-    holds_it = reloaded.artifact.format == keras_file.NAME
+    holds_it = FORMATS[reloaded.artifact.format].HOLDS_CONFIGURATION
     if holds_it and reloaded.loaded and (reloaded.stored_config is None or reloaded.stored_variables is None):
         yield row_of(Group.STRUCTURE, "stored", Outcome.UNCHECKED, detail="what the file itself holds was not read")
     if reloaded.stored_config is not None and expected.config is not None:
@@ -114,6 +115,8 @@ def variable_rows(expected: Side, seen: Side) -> Iterator[Row]:
     built = {o.key: o.was_built for o in now.optimizers}
     for key in [*before, *(key for key in after if key not in before)]:
         variable = before.get(key) or after[key]
+        if variable.kind is Kind.UNTRACKED:
+            continue  # `unheld_rows`
         if variable.kind is Kind.RANDOM_STATE:
             yield _random_state(before.get(key), after.get(key), key in moved)
             if key in before and key in after:
@@ -122,7 +125,10 @@ def variable_rows(expected: Side, seen: Side) -> Iterator[Row]:
         group = GROUP_OF_KIND[variable.kind]
         if key not in after or key not in before:
             outcome = Outcome.MISSING if key not in after else Outcome.EXTRA
-            yield row_of(group, key, outcome, detail=f"{variable.path} ({variable.kind}) is {outcome} after the reload")
+            detail = f"{variable.path} ({variable.kind}) is {outcome} after the reload"
+            if variable.kind is Kind.REPLICA:
+                detail = f"{variable.path} holds other values than the first replica, and no artifact has a place for them"
+            yield row_of(group, key, outcome, detail=detail)
             continue
         row = array_row(group, key, before[key].value, expected, after[key].value, seen)
         if row.outcome is Outcome.DIFFERS or row.difference is not None:
@@ -215,3 +221,50 @@ def _random_state(then: Variable | None, now: Variable | None, advances: bool) -
         Group.RANDOM_STATE, key, Outcome.LOST,
         detail="the artifact does not hold it: without it training goes on with other random numbers",
     )  # fmt: skip
+
+
+# What no artifact holds
+
+
+def unheld_rows(expected: Side, seen: Side, behaves_otherwise: bool) -> Iterator[Row]:
+    """State that `call` uses and Keras does not track, and constants of the graph: they name the layer.
+
+    Args:
+        behaves_otherwise: whether a prediction or a resumed step differs. What nobody can see is noted.
+    """
+    outcome = Outcome.CHANGED if behaves_otherwise else Outcome.NOTED
+    rows = [*_untracked(expected, seen, outcome), *_graphs(expected.observation, seen.observation, outcome)]
+    yield from rows or [row_of(Group.STRUCTURE, "state that is not tracked", Outcome.SAME)]
+    for graph in expected.observation.graphs:
+        for operation in graph.random_operations:
+            detail = (
+                f"{operation} draws from TensorFlow's global generator, whose state nobody keeps: use keras.random with a "
+                "SeedGenerator"
+            )
+            yield row_of(Group.RANDOM_STATE, f"{graph.layer or 'model'}: {operation}", Outcome.LOST, detail=detail)
+
+
+def _untracked(expected: Side, seen: Side, outcome: Outcome) -> Iterator[Row]:
+    then, now = ({v.key: v for v in side.observation.variables if v.kind is Kind.UNTRACKED} for side in (expected, seen))
+    for key in sorted({*then, *now}):
+        if key in then and key in now and then[key].value.sha256 == now[key].value.sha256:
+            continue
+        layer = key.split("/", 1)[1].rpartition("/")[0]
+        detail = (
+            f"the layer {layer} uses the variable {(then.get(key) or now[key]).path}, which Keras does not track, so no artifact "
+            "holds it: make it with add_weight, in an attribute that is set after super().__init__()"
+        )
+        yield row_of(Group.STRUCTURE, key, outcome, detail=detail)
+
+
+def _graphs(expected: Observation, seen: Observation, outcome: Outcome) -> Iterator[Row]:
+    then, now = ({graph.layer: graph for graph in side.graphs} for side in (expected, seen))
+    for layer in sorted({*then} & {*now}):
+        for what in ("operations", "constants"):
+            if getattr(then[layer], what) != getattr(now[layer], what):
+                detail = (
+                    f"the layer {layer or 'model'} computes with other {what} than in the training process: something that its "
+                    "`call` depends on is neither a weight nor in `get_config`"
+                )
+                yield row_of(Group.STRUCTURE, f"{layer or 'model'} {what}", outcome, detail=detail)
+                break

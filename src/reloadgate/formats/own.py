@@ -12,13 +12,19 @@ NAME = "own"
 FILE = "."
 CAPABILITY = Capability.RESUME
 CANNOT = ""
+HOLDS_CONFIGURATION = False
+NEEDS_BUILDER = False
+
+
+def find(directory: Path) -> list[Path]:
+    return []  # nothing tells the user's own files from others: a loader is declared
 
 
 def save(model: Any, path: Path) -> None:
     raise UsageError("reloadgate cannot write your own format: save with your code, then call reloadgate.record")
 
 
-def load(path: Path, recipe: Recipe) -> Any:
+def load(path: Path, recipe: Recipe, inputs: Any) -> Any:
     """The model that the user's loader returns.
 
     Raises:

@@ -7,8 +7,8 @@ what it was given.
 
 import re
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from keras.src.utils.naming import to_snake_case
 
 from reloadgate.errors import ObservationError
 from reloadgate.evidence import Kind
+from reloadgate.live.variables import components, read
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +42,8 @@ class Catalog:
     """Storage path and object."""
     stored_values: tuple[tuple[str, np.ndarray[Any, Any]], ...]
     """What layers store that is no variable: lookup tables, numpy state of a layer's own `save_own_variables`."""
+    layers: dict[int, str]
+    """Storage path of every layer by its identity; "" for the model itself."""
 
 
 class _Remembering(saving_lib.NpzIOStore):  # type: ignore[misc]
@@ -79,11 +82,12 @@ def catalog(model: Any) -> Catalog:
     saving_lib._save_state(model, store, None, "", visited)
     optimizers = tuple(_optimizers(model, visited.paths))
     seen: dict[int, Entry] = {}
+    made = _made_names(model)
     stored_values = []
 
     def enter(key: str, variable: Any, kind: Kind) -> None:
         if id(variable) not in seen:
-            seen[id(variable)] = _entry(key, variable, kind, model)
+            seen[id(variable)] = _entry(key, variable, kind, made, model.name)
 
     optimizer_paths = {path for path, _ in optimizers}
     for path, contents in store.contents.items():
@@ -105,9 +109,13 @@ def catalog(model: Any) -> Catalog:
     for path, optimizer in optimizers:
         for position, variable in enumerate(optimizer.variables):
             enter(_join(path, "vars", str(position)), variable, Kind.SLOT)
+    for entry in list(seen.values()):
+        for position, replica in _differing_replicas(entry.variable):
+            enter(_join(entry.key, "replicas", str(position)), replica, Kind.REPLICA)
     entries = tuple(seen.values())
+    layers = {id(layer): visited.paths.get(id(layer), layer.name) for layer in model._flatten_layers()}
     _assert_unique([entry.key for entry in entries] + [key for key, _ in stored_values])
-    return Catalog(entries=entries, optimizers=optimizers, stored_values=tuple(stored_values))
+    return Catalog(entries=entries, optimizers=optimizers, stored_values=tuple(stored_values), layers=layers)
 
 
 def _optimizers(model: Any, paths: dict[int, str]) -> Iterator[tuple[str, Any]]:
@@ -140,15 +148,35 @@ def _recurrent_states(model: Any, paths: dict[int, str]) -> Iterator[tuple[str, 
                 yield _join(paths.get(id(layer), layer.name), "states", str(position)), state
 
 
-def _entry(key: str, variable: Any, kind: Kind, model: Any) -> Entry:
+def _differing_replicas(variable: Any) -> Iterator[tuple[int, Any]]:
+    """The replicas of a mirrored variable that do not hold what the first holds: no artifact has a place for them."""
+    first, *others = components(variable)
+    if others:
+        value = read(first)
+        for position, other in enumerate(others, 1):
+            if read(other).tobytes() != value.tobytes():
+                yield position, other
+
+
+def _entry(key: str, variable: Any, kind: Kind, made: set[str], root: str) -> Entry:
+    path = getattr(variable, "path", variable.name)  # a plain `tf.Variable` has no path
     return Entry(
         key=key,
-        path=variable.path,
-        name="" if kind is Kind.SLOT else chosen_name(variable.path, _made_names(model), model.name),
+        path=path,
+        name=chosen_name(path, made, root) if kind is Kind.WEIGHT else "",
         kind=kind,
         trainable=bool(variable.trainable) and kind is Kind.WEIGHT,
         variable=variable,
     )
+
+
+def with_untracked(listed: Catalog, found: Iterable[tuple[str, Any]]) -> Catalog:
+    """The catalog and variables that only the traced graph shows, under the keys given."""
+    entries = tuple(
+        Entry(key=key, path=variable.name, name="", kind=Kind.UNTRACKED, trainable=False, variable=variable)
+        for key, variable in found
+    )
+    return replace(listed, entries=(*listed.entries, *entries))
 
 
 def chosen_name(path: str, made: set[str], root: str) -> str:

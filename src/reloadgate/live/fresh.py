@@ -18,7 +18,9 @@ from reloadgate.arrays import ArrayReader, ArrayWriter
 from reloadgate.errors import UnreadableRecordError
 from reloadgate.evidence import (
     EVIDENCE_DIR,
+    SERVE,
     Artifact,
+    Capability,
     Check,
     Environment,
     File,
@@ -35,15 +37,17 @@ from reloadgate.evidence import (
     write_evidence,
 )
 from reloadgate.files import project_root, regular_files, sha256_file
-from reloadgate.formats import format_named, keras_file
+from reloadgate.formats import belongs, format_named, own
 from reloadgate.live.environment import environment, set_threads
-from reloadgate.live.observe import glance, observe
+from reloadgate.live.look import Look
+from reloadgate.live.observe import GLANCED, glance, observe
+from reloadgate.live.served import glance_served, observe_served
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.places import look_at
 from reloadgate.probe import Probe
 from reloadgate.text import error_line, one_line
 
-NO_RECIPE = Recipe(loader=None, imports=(), code_path=())
+NO_RECIPE = Recipe(loader=None, builder=None, imports=(), code_path=())
 STORED = (Kind.WEIGHT, Kind.SLOT)
 IGNORED_LOGGERS = {"h5py"}
 
@@ -125,30 +129,48 @@ def _reload(
     variables = form.stored_variables(private / artifact.path)
     loaded.stored_variables = None if variables is None else tuple(variables)
     # The private copy holds the very bytes that were hashed. The user's own loader is given the directory that it knows.
-    first, other = (version, private) if artifact.path == "." else (private / artifact.path, version / artifact.path)
+    first, other = (version, private) if form is own else (private / artifact.path, version / artifact.path)
+    probe = _probe(version, saved)
+    inputs = Look(None, probe, arrays).inputs[0] if probe.rows else None
     with _catching_warnings(loaded.warnings):
         for module in recipe.imports:
             __import__(module)
         try:
-            model = form.load(first, recipe)
+            model = form.load(first, recipe, inputs)
         finally:
             # Not before: reading it initialises the devices, which a loader may want to configure.
             loaded.environment = environment()
-    probe = _probe(version, saved)
-    steps = saved.observation.steps if saved else 0
-    random_state = _random_state(saved, theirs) if saved and theirs else {}
-    loaded.observation = observe(model, probe, arrays, steps=steps, repeat=False, random_state=random_state)
-    if probe.rows:
-        again = folder / "round-trip.keras"
-        if artifact.format == keras_file.NAME:
-            loaded.checks.append(_try(Group.ROUND_TRIP, lambda: _save_again(model, again)))
-        else:
-            loaded.checks.append(_skipped(Group.ROUND_TRIP, "only your own code writes this artifact"))
-        del model
+    expected = saved.observation if saved else None
+    if isinstance(model, keras.Model):
+        random_state = _random_state(saved, theirs) if saved and theirs else {}
+        steps = expected.steps if expected and artifact.capability is Capability.RESUME else 0
+        loaded.observation = observe(model, probe, arrays, steps=steps, repeat=False, random_state=random_state)
+    else:
+        loaded.observation = observe_served(model, first, probe, arrays, expected)
+    if not probe.rows:
+        return
+
+    def same_again(path: Path) -> str:
+        again = form.load(path, recipe, inputs)
+        if isinstance(again, keras.Model):
+            return _same_again(*glance(again, probe), loaded, GLANCED)
+        return _same_again(*glance_served(again, path, probe, expected), loaded, SERVE)
+
+    def saved_again() -> str:
+        form.save(model, again)
+        return ""
+
+    again = folder / f"again-{form.FILE}"
+    if form is own or artifact.capability is Capability.INFER:
+        reason = "only your own code writes this artifact" if form is own else form.CANNOT
+        loaded.checks.append(Check(group=Group.ROUND_TRIP, subject="model", tried=Tried.SKIPPED, message=reason))
+    else:
+        written = _try(Group.ROUND_TRIP, saved_again)
+        model = None
         gc.collect()
-        if again.exists():
-            loaded.checks[-1] = _try(Group.ROUND_TRIP, lambda: _same_again(keras.models.load_model(again), loaded, probe))
-        loaded.checks.append(_try(Group.RELOCATION, lambda: _same_again(form.load(other, recipe), loaded, probe)))
+        broken = written.tried is Tried.BROKEN
+        loaded.checks.append(written if broken else _try(Group.ROUND_TRIP, lambda: same_again(again)))
+    loaded.checks.append(_try(Group.RELOCATION, lambda: same_again(other)))
 
 
 def _looked_at(artifact: Artifact, version: Path, private: Path) -> Iterator[Check]:
@@ -188,11 +210,15 @@ def _random_state(saved: SavedEvidence, theirs: ArrayReader) -> dict[str, np.nda
 
 def _copy_and_hash(version: Path, artifact: Artifact, private: Path, bare: bool) -> tuple[File, ...]:
     """Hash every file of the version while copying it: what is loaded from `private` is what was hashed."""
-    names = [Path(artifact.path)] if bare else list(regular_files(version, leave_out=EVIDENCE_DIR))
+    if not bare:
+        names = list(regular_files(version, leave_out=EVIDENCE_DIR))
+    elif (version / artifact.path).is_dir():
+        names = [Path(artifact.path) / name for name in regular_files(version / artifact.path, leave_out=EVIDENCE_DIR)]
+    else:
+        names = [Path(artifact.path)]
     found = []
     for name in names:
-        wanted = artifact.path == "." or name.as_posix().split("/")[0] == artifact.path.split("/")[0]
-        copy = private / name if wanted else None
+        copy = private / name if belongs(artifact, name) else None
         if copy:
             copy.parent.mkdir(parents=True, exist_ok=True)
         if not (version / name).is_file():
@@ -222,26 +248,15 @@ def _try(group: Group, action: Callable[[], str]) -> Check:
     return Check(group=group, subject="model", tried=tried, message=difference)
 
 
-def _skipped(group: Group, reason: str) -> Check:
-    return Check(group=group, subject="model", tried=Tried.SKIPPED, message=reason)
-
-
-def _save_again(model: Any, path: Path) -> str:
-    model.save(path)
-    return ""
-
-
-def _same_again(model: Any, loaded: Loaded, probe: Probe) -> str:
-    """What differs between a model and the observation already made: its stored variables, and its predictions."""
+def _same_again(variables: dict[str, str], outputs: dict[str, str], loaded: Loaded, mode: str) -> str:
+    """What differs between digests of a model and the observation already made: its variables, and its predictions."""
     assert loaded.observation is not None
-    expected, (seen, outputs) = loaded.observation, glance(model, probe)
-    before = {v.key: v.value.sha256 for v in expected.variables if v.kind in STORED}
-    after = {key: sha256 for (key, kind), sha256 in seen.items() if kind in STORED}
-    moved = sorted(key for key in {*before, *after} if before.get(key) != after.get(key))
+    before = {v.key: v.value.sha256 for v in loaded.observation.variables if v.kind in STORED}
+    moved = sorted(key for key in {*before, *variables} if before.get(key) != variables.get(key))
     if moved:
         return f"{len(moved)} variables differ, the first {moved[0]}"
-    for output in expected.outputs:
-        if output.mode == "call" and not output.noise and outputs.get(output.name) != output.value.sha256:
+    for output in loaded.observation.outputs:
+        if output.mode == mode and not output.noise and outputs.get(output.name) != output.value.sha256:
             return f"the output {output.name} differs"
     return ""
 

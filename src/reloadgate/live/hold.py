@@ -6,7 +6,7 @@ attribute of the model's objects, the names that Keras counts, and the random st
 
 import copy
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ from tensorflow.python.eager import context as eager_context
 from tensorflow.python.framework import config as tf_config
 
 from reloadgate.live.catalog import catalog
+from reloadgate.live.variables import components, read, write
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic)
 
@@ -26,8 +27,13 @@ class Held:
 
     def __init__(self, model: Any) -> None:
         self.model = model
-        self.values = [(variable, read(variable)) for variable in _variables(model)]
+        self.values: list[tuple[Any, np.ndarray[Any, Any]]] = []
+        self.also(_variables(model))
         self.attributes = [(thing, _attributes(thing)) for thing in _objects(model)]
+
+    def also(self, variables: Iterable[Any]) -> None:
+        """Hold these too, every replica by itself."""
+        self.values += [(component, read(component)) for variable in variables for component in components(variable)]
 
     def put_back(self) -> None:
         for variable, value in self.values:
@@ -35,7 +41,7 @@ class Held:
         known = {id(variable) for variable, _ in self.values}
         for metric in self.model.metrics:
             # Metrics build their variables at the first step: those are new, and start at their initial value.
-            if any(id(variable) not in known for variable in metric.variables):
+            if any(id(component) not in known for variable in metric.variables for component in components(variable)):
                 metric.reset_state()
 
     def put_back_attributes(self) -> list[str]:
@@ -91,23 +97,6 @@ def deterministic_operations() -> Iterator[None]:
     finally:
         if not before:
             tf_config.disable_op_determinism()
-
-
-def read(variable: Any) -> np.ndarray[Any, Any]:
-    """A copy of a variable's value."""
-    return np.asarray(_backing(variable).numpy())
-
-
-def write(variable: Any, value: np.ndarray[Any, Any]) -> None:
-    """Give a variable a value of its own shape and dtype, bit for bit."""
-    backing = _backing(variable)
-    backing.assign(tf.convert_to_tensor(value, dtype=backing.dtype))
-
-
-def _backing(variable: Any) -> Any:
-    """The `tf.Variable` behind a Keras variable: its own reads and writes convert nothing and warn of nothing."""
-    value = getattr(variable, "_value", None)
-    return variable if value is None else value
 
 
 def _variables(model: Any) -> list[Any]:

@@ -14,14 +14,21 @@ FILE = "model.keras"
 CAPABILITY = Capability.RESUME
 CANNOT = ""
 
+HOLDS_CONFIGURATION = True
+NEEDS_BUILDER = False
+
 MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
+
+
+def find(directory: Path) -> list[Path]:
+    return [path for path in sorted(directory.glob("*.keras")) if not path.is_dir()]
 
 
 def save(model: Any, path: Path) -> None:
     model.save(path)
 
 
-def load(path: Path, recipe: Recipe) -> Any:
+def load(path: Path, recipe: Recipe, inputs: Any) -> Any:
     import keras
 
     return keras.models.load_model(path)
@@ -33,11 +40,17 @@ def stored_config(path: Path) -> dict[str, Any] | None:
 
 
 def stored_variables(path: Path) -> list[str] | None:
+    with zipfile.ZipFile(path) as archive, _member_stream(path, archive) as stream:
+        return hdf5_datasets(stream)
+
+
+def hdf5_datasets(file: Path | BinaryIO) -> list[str]:
+    """The paths of the datasets in an HDF5 file, sorted."""
     import h5py
 
     found: list[str] = []
-    with zipfile.ZipFile(path) as archive, _member_stream(path, archive) as stream, h5py.File(stream) as file:
-        file.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
+    with h5py.File(file) as opened:
+        opened.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
     return sorted(found)
 
 

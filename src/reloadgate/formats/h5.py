@@ -1,0 +1,49 @@
+"""`model.h5`: the legacy format, architecture and weights in one HDF5 file."""
+
+from pathlib import Path
+from typing import Any
+
+from reloadgate.evidence import Capability, Recipe
+from reloadgate.formats.keras_archive import hdf5_datasets
+
+NAME = "h5"
+FILE = "model.h5"
+CAPABILITY = Capability.INFER
+CANNOT = (
+    "a legacy .h5 gives back no optimizer that can go on: Keras 3.15.1 loads it with state under other variables, "
+    'and `fit` raises "Unknown variable"'
+)
+HOLDS_CONFIGURATION = False  # it does, in words of its own that Keras uses for nothing else
+NEEDS_BUILDER = False
+
+
+def find(directory: Path) -> list[Path]:
+    return [path for path in sorted(directory.glob("*.h5")) + sorted(directory.glob("*.hdf5")) if ".weights." not in path.name]
+
+
+def save(model: Any, path: Path) -> None:
+    model.save(path)
+
+
+def load(path: Path, recipe: Recipe, inputs: Any) -> Any:
+    import keras
+
+    return keras.models.load_model(path, compile=False)
+
+
+def stored_config(path: Path) -> dict[str, Any] | None:
+    return None
+
+
+def stored_variables(path: Path) -> list[str] | None:
+    return None
+
+
+def inspect(path: Path) -> list[str]:
+    if not path.is_file():
+        return [f"{path.name} is missing" if not path.exists() else f"{path.name} is not a regular file"]
+    try:
+        hdf5_datasets(path)
+    except (OSError, RuntimeError) as error:
+        return [f"{path.name} is not a whole HDF5 file: {error}"]
+    return []

@@ -1,0 +1,43 @@
+"""`model_keras/`: the members of a `.keras` archive in a directory, as `model.save(path, zipped=False)` writes them."""
+
+from pathlib import Path
+from typing import Any
+
+from reloadgate.evidence import Capability, Recipe
+from reloadgate.formats.keras_archive import MEMBERS, hdf5_datasets
+from reloadgate.nouns import json_object
+
+NAME = "keras_directory"
+FILE = "model_keras"
+CAPABILITY = Capability.RESUME
+CANNOT = ""
+HOLDS_CONFIGURATION = True
+NEEDS_BUILDER = False
+
+
+def find(directory: Path) -> list[Path]:
+    return sorted(path for path in directory.iterdir() if all((path / member).is_file() for member in MEMBERS))
+
+
+def save(model: Any, path: Path) -> None:
+    model.save(path, zipped=False)
+
+
+def load(path: Path, recipe: Recipe, inputs: Any) -> Any:
+    import keras
+
+    return keras.models.load_model(path)
+
+
+def stored_config(path: Path) -> dict[str, Any] | None:
+    return json_object((path / "config.json").read_bytes())
+
+
+def stored_variables(path: Path) -> list[str] | None:
+    return hdf5_datasets(path / MEMBERS[-1])
+
+
+def inspect(path: Path) -> list[str]:
+    if not path.is_dir():
+        return [f"{path.name} is missing" if not path.exists() else f"{path.name} is not a directory"]
+    return [f"{path.name} lacks {member}" for member in MEMBERS if not (path / member).is_file()]

@@ -1,0 +1,45 @@
+"""`saved_model/`: a TensorFlow graph with its variables, from `model.export` or `tf.saved_model.save`."""
+
+from pathlib import Path
+from typing import Any
+
+from reloadgate.evidence import Capability, Recipe
+
+NAME = "saved_model"
+FILE = "saved_model"
+CAPABILITY = Capability.INFER
+CANNOT = "a SavedModel holds a graph that serves and no Keras model: `load_model` of Keras 3 refuses it, and it cannot train"
+HOLDS_CONFIGURATION = False
+NEEDS_BUILDER = False
+
+GRAPH = "saved_model.pb"
+VARIABLES = "variables/variables"
+
+
+def find(directory: Path) -> list[Path]:
+    return sorted(path for path in (directory, *directory.iterdir()) if (path / GRAPH).is_file())
+
+
+def save(model: Any, path: Path) -> None:
+    model.export(str(path), verbose=False)
+
+
+def load(path: Path, recipe: Recipe, inputs: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.saved_model.load(str(path))
+
+
+def stored_config(path: Path) -> dict[str, Any] | None:
+    return None
+
+
+def stored_variables(path: Path) -> list[str] | None:
+    return None
+
+
+def inspect(path: Path) -> list[str]:
+    if not path.is_dir():
+        return [f"{path.name} is missing" if not path.exists() else f"{path.name} is not a directory"]
+    wanted = [GRAPH, f"{VARIABLES}.index"]
+    return [f"{path.name} lacks {name}" for name in wanted if not (path / name).is_file()]

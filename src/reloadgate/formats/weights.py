@@ -1,0 +1,65 @@
+"""`model.weights.h5`: variables and optimizer by storage path, without architecture; sharded where a `.weights.json` says so."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from reloadgate.evidence import Capability, Recipe
+from reloadgate.formats.built import built
+from reloadgate.formats.keras_archive import hdf5_datasets
+
+NAME = "weights"
+FILE = "model.weights.h5"
+CAPABILITY = Capability.RESUME
+CANNOT = ""
+HOLDS_CONFIGURATION = False
+NEEDS_BUILDER = True
+
+INDEX = ".weights.json"
+
+
+def find(directory: Path) -> list[Path]:
+    """Every file of weights, and every index of shards in place of its shards."""
+    indices = sorted(directory.glob(f"*{INDEX}"))
+    shards = {shard for index in indices for shard in _shards(index)}
+    return sorted({*directory.glob("*.weights.h5")} - shards) + indices
+
+
+def save(model: Any, path: Path) -> None:
+    model.save_weights(path)
+
+
+def load(path: Path, recipe: Recipe, inputs: Any) -> Any:
+    model = built(recipe, inputs)
+    model.load_weights(path)
+    return model
+
+
+def stored_config(path: Path) -> dict[str, Any] | None:
+    return None
+
+
+def stored_variables(path: Path) -> list[str] | None:
+    return hdf5_datasets(path) if path.suffix == ".h5" else None  # shards number the parts of one list anew
+
+
+def inspect(path: Path) -> list[str]:
+    if not path.is_file():
+        return [f"{path.name} is missing" if not path.exists() else f"{path.name} is not a regular file"]
+    try:
+        if path.suffix == ".h5":
+            hdf5_datasets(path)
+            return []
+        shards = _shards(path)
+        found = [f"{path.name} names the shard {shard.name}, which is missing" for shard in shards if not shard.is_file()]
+        for shard in shards:
+            if shard.is_file():
+                hdf5_datasets(shard)
+        return found
+    except (OSError, ValueError, KeyError, AttributeError, RuntimeError) as error:
+        return [f"{path.name} is not a whole file of weights: {error}"]
+
+
+def _shards(index: Path) -> list[Path]:
+    named = json.loads(index.read_bytes())["weight_map"].values()
+    return sorted({index.parent / name for names in named for name in ([names] if isinstance(names, str) else names)})

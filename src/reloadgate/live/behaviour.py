@@ -1,0 +1,149 @@
+"""What a model does on the probe: predictions in every mode, and the resumed steps."""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import keras
+import numpy as np
+
+from reloadgate.arrays import Array, Kept
+from reloadgate.evidence import CALL, PREDICT, SERVE, TRAINING, Group, Log, Output
+from reloadgate.live.catalog import Catalog
+from reloadgate.live.graphs import Traced
+from reloadgate.live.hold import Held
+from reloadgate.live.look import Look, noise_between
+from reloadgate.live.variables import read, write
+
+Values = dict[str, np.ndarray[Any, Any]]
+RandomState = Mapping[str, np.ndarray[Any, Any]]
+"""Values of seed generators by storage path, put in place before what uses them (the reloaded side)."""
+
+
+class Behaviour:
+    """A model under observation, put back to what it was after everything that it does."""
+
+    def __init__(self, look: Look, state: Held, listed: Catalog, random_state: RandomState) -> None:
+        self.look, self.state, self.listed, self.random_state = look, state, listed, random_state
+
+    def set_random_state(self) -> None:
+        for entry in self.listed.entries:
+            if entry.key in self.random_state:
+                write(entry.variable, self.random_state[entry.key])
+
+    def predictions(self, serve: Traced | None, training: Traced | None) -> Iterator[Output]:
+        """The outputs of every mode.
+
+        Args:
+            serve, training: the model traced for the two modes; where there are none, the model cannot be traced, it
+                is not served, and it is called as it is for training.
+        """
+        if not self.look.probe.rows:
+            self.look.note(Group.PREDICTIONS, "probe", "the probe has no rows, so nothing was predicted")
+            return
+        model, x = self.look.model, self.look.inputs[0]
+        model.make_predict_function(force=True)
+        yield from self._mode(CALL, lambda: model(x, training=False))
+        yield from self._mode(PREDICT, lambda: model.predict(x, batch_size=self.look.probe.rows, verbose=0), twice=True)
+        if serve is not None:
+            yield from self._mode(SERVE, lambda: serve.function(x))
+        yield from self._mode(TRAINING, lambda: training.function(x) if training else model(x, training=True))
+
+    def _mode(self, mode: str, function: Callable[[], Any], twice: bool = False) -> Iterator[Output]:
+        look = self.look
+        first = look.attempt(Group.PREDICTIONS, mode, partial(self._outputs, function))
+        if first is None:
+            return
+        second = look.attempt(Group.DETERMINISM, mode, partial(self._outputs, function), {}) if twice else first
+        for name, value in first.items():
+            yield Output(
+                mode=mode,
+                name=name,
+                value=look.arrays.put(f"{mode}/{name}", value, whole=True),
+                noise=noise_between(value, second.get(name)),
+                constant=bool(value.shape[0] > 1 and all(row.tobytes() == value[0].tobytes() for row in value)),
+            )
+
+    def _outputs(self, function: Callable[[], Any]) -> Values:
+        self.set_random_state()
+        try:
+            return named_outputs(function())
+        finally:
+            self.state.put_back()
+            self.state.put_back_attributes()
+
+    def resume(self, steps: int, times: int) -> list["Run"]:
+        """The resumed steps, `times` times from the same state; none where the model cannot train."""
+        look = self.look
+        if not getattr(look.model, "compiled", False):
+            look.note(Group.RESUME, "steps", "the model is not compiled, so it cannot train")
+            return []
+        if not look.probe.rows or steps < 1:
+            look.note(Group.RESUME, "steps", "the probe has no rows" if steps else "no steps were asked for")
+            return []
+        runs = []
+        for number in range(times):
+            self.state.put_back()
+            self.set_random_state()
+            run = look.attempt(Group.RESUME, "steps", partial(self._steps, steps, number))
+            self.state.put_back()
+            if run is None:
+                return []
+            runs.append(run)
+        return runs
+
+    def _steps(self, steps: int, number: int) -> "Run":
+        run, model = Run(), self.look.model
+        x, y, sample_weight = self.look.inputs
+        model.make_train_function(force=True)
+        for _ in range(steps):
+            logged = model.train_on_batch(x, y, sample_weight=sample_weight, return_dict=True)
+            for name, value in logged.items():
+                run.logs.setdefault(name, []).append(float(np.mean(np.asarray(value, dtype=np.float64))))
+        for entry in self.listed.entries:
+            run.finals[entry.key] = self.look.arrays.put(f"after{number or ''}/{entry.key}", read(entry.variable))
+        run.moved_attributes = self.state.put_back_attributes()
+        return run
+
+
+class Run:
+    """One run of the resumed steps: what was logged, and every variable after the last."""
+
+    def __init__(self) -> None:
+        self.logs: dict[str, list[float]] = {}
+        self.finals: dict[str, Array] = {}
+        self.moved_attributes: list[str] = []
+
+
+def log_of(look: Look, name: str, runs: list[Run]) -> Log:
+    values = [np.array(run.logs.get(name, []), dtype=np.float64) for run in runs]
+    noise = max((noise_between(values[0], again) for again in values[1:]), default=0.0)
+    return Log(name=name, values=look.arrays.put(f"log/{name}", values[0]), noise=noise)
+
+
+def final_of(look: Look, key: str, runs: list[Run]) -> tuple[Array | None, float]:
+    """A variable after the last step, and the largest difference between the runs."""
+    final, noise = runs[0].finals.get(key) if runs else None, 0.0
+    for run in runs[1:]:
+        again = run.finals[key]
+        if final is not None and again.sha256 != final.sha256:
+            one, other = look.arrays.kept[final.name], look.arrays.kept[again.name]
+            sketched = final.kept is Kept.SKETCH
+            noise = max(noise, float(np.abs(one - other).max(initial=0.0)) if sketched else noise_between(one, other))
+        look.arrays.kept.pop(again.name, None)
+    return final, noise
+
+
+def named_outputs(tree: Any, prefix: str = "") -> Values:
+    """Outputs by name: the keys of dicts, the positions in lists, "output" for one alone."""
+    if isinstance(tree, dict):
+        pairs = [(str(key), value) for key, value in tree.items()]
+    elif isinstance(tree, (list, tuple)):
+        pairs = [(str(position), value) for position, value in enumerate(tree)]
+    else:
+        dense = tree.to_tensor() if hasattr(tree, "to_tensor") else tree  # ragged
+        return {prefix or "output": np.asarray(keras.ops.convert_to_numpy(dense))}
+    found: Values = {}
+    for name, value in pairs:
+        found.update(named_outputs(value, f"{prefix}/{name}" if prefix else name))
+    return found

@@ -1,0 +1,152 @@
+"""What the graph that TensorFlow traces of a model shows: state that nobody tracks, constants, random operations.
+
+Keras tracks a variable only where it is an attribute, or in a container, that Keras watches. What `call` uses all the same is
+captured by the traced graph, and the layer whose call made the operation that reads it is known. None of it is a fault by
+itself: predictions and resumed steps tell whether, and this tells where.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from reloadgate.evidence import Graph
+
+LARGEST_NAMED = 1 << 16
+"""Constants of more bytes than this are digested by their beginning and their size: they are folded data, not settings."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Traced:
+    """A model as a graph."""
+
+    function: Any
+    """The concrete function, to be called with the inputs."""
+    owners: tuple[str, ...]
+    """For every operation of its graph, in order, the storage path of the layer that made it; "" for the model itself."""
+
+
+def trace(model: Any, inputs: Any, training: bool, layers: Mapping[int, str]) -> Traced:
+    """Trace `model(inputs, training=training)`, without XLA; nothing is run.
+
+    Names of operations do not tell the layer: TensorFlow numbers a scope that is entered again as Keras numbers layers.
+
+    Args:
+        layers: storage paths by the identity of the layer.
+    """
+    entered: list[tuple[Any, int, str]] = []
+
+    def call(x: Any) -> Any:
+        with _telling_layers(layers, entered):
+            return model(x, training=training)
+
+    specs = tf.nest.map_structure(_spec, inputs)
+    function = tf.function(call, autograph=False, jit_compile=False).get_concrete_function(specs)
+    operations = function.graph.get_operations()
+    owners = [""] * len(operations)
+    marks = [(position, layer) for graph, position, layer in entered if graph is function.graph]
+    for (start, layer), (end, _) in pairwise([*marks, (len(operations), "")]):
+        owners[start:end] = [layer] * (end - start)
+    return Traced(function=function, owners=tuple(owners))
+
+
+@contextmanager
+def _telling_layers(layers: Mapping[int, str], entered: list[tuple[Any, int, str]]) -> Iterator[None]:
+    """Note, whenever a layer is called or returns, the graph, how many operations it has, and whose turn it is."""
+    original, stack = keras.layers.Layer.__call__, [""]
+
+    def mark() -> None:
+        graph = tf.compat.v1.get_default_graph()
+        entered.append((graph, len(graph.get_operations()), stack[-1]))
+
+    def call(layer: Any, *arguments: Any, **named: Any) -> Any:
+        stack.append(layers.get(id(layer), stack[-1]))
+        mark()
+        try:
+            return original(layer, *arguments, **named)
+        finally:
+            stack.pop()
+            mark()
+
+    keras.layers.Layer.__call__ = call
+    try:
+        yield
+    finally:
+        keras.layers.Layer.__call__ = original
+
+
+def _spec(leaf: Any) -> Any:
+    return tf.type_spec_from_value(leaf if tf.is_tensor(leaf) else tf.constant(leaf))
+
+
+def untracked(traces: Iterable[Traced], known: set[int]) -> list[tuple[str, Any]]:
+    """Variables that the graphs use and the model does not list, each under the path of the layer that reads it first.
+
+    Args:
+        known: identities of the `tf.Variable`s that the model lists.
+    """
+    found: dict[int, tuple[str, Any]] = {}
+    counts: dict[str, int] = {}
+    for one in traces:
+        readers = _readers(one)
+        for variable in one.function.graph.variables:
+            if id(variable) in known or id(variable) in found:
+                continue
+            layer = readers.get(id(variable), "")
+            number = counts[layer] = counts.get(layer, -1) + 1
+            found[id(variable)] = (f"untracked/{layer or 'model'}/{number}", variable)
+    return list(found.values())
+
+
+def _readers(one: Traced) -> dict[int, str]:
+    """The layer of the first operation that uses each captured variable."""
+    graph = one.function.graph
+    placeholders = {id(inner): id(outer) for outer, inner in graph.captures}
+    handles = {id(variable.handle): id(variable) for variable in graph.variables}
+    found: dict[int, str] = {}
+    for operation, layer in zip(graph.get_operations(), one.owners, strict=True):
+        for tensor in operation.inputs:
+            variable = handles.get(placeholders.get(id(tensor), -1))
+            if variable is not None:
+                found.setdefault(variable, layer)
+    return found
+
+
+def graphs(one: Traced) -> Iterator[Graph]:
+    """What every layer does in a traced graph."""
+    parts: dict[str, tuple[list[str], Any, list[str]]] = {}
+    for operation, layer in zip(one.function.graph.get_operations(), one.owners, strict=True):
+        if operation.type == "Placeholder":
+            continue
+        kinds, constants, random_operations = parts.setdefault(layer, ([], hashlib.sha256(), []))
+        kinds.append(operation.type)
+        if operation.type == "Const":
+            constants.update(_content(operation))
+        if _draws(operation) and operation.type not in random_operations:
+            random_operations.append(operation.type)
+    for layer, (kinds, constants, random_operations) in sorted(parts.items()):
+        yield Graph(
+            layer=layer,
+            operations=hashlib.sha256(" ".join(kinds).encode()).hexdigest(),
+            constants=constants.hexdigest(),
+            random_operations=tuple(random_operations),
+        )
+
+
+def _draws(operation: Any) -> bool:
+    """Random operations that are not stateless take their numbers from TensorFlow's own generator."""
+    kind = operation.type
+    return bool(operation.op_def.is_stateful) and ("Random" in kind or kind in ("Multinomial", "ParameterizedTruncatedNormal"))
+
+
+def _content(operation: Any) -> bytes:
+    array = np.asarray(tf.make_ndarray(operation.get_attr("value")))
+    head = f"{array.dtype}{array.shape}".encode()
+    data = repr(array.tolist()).encode() if array.dtype.kind == "O" else array.tobytes()
+    return head + data[:LARGEST_NAMED]

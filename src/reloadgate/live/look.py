@@ -1,0 +1,49 @@
+"""What one look at a model has at hand: the model, the probe, where the arrays go, and what could not be observed."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from reloadgate.arrays import ArrayWriter
+from reloadgate.differences import value_difference
+from reloadgate.evidence import Group, Note
+from reloadgate.probe import Probe, Ragged, map_leaves
+from reloadgate.text import error_line
+
+
+class Look:
+    """One look at one live model."""
+
+    def __init__(self, model: Any, probe: Probe, arrays: ArrayWriter) -> None:
+        self.model, self.probe, self.arrays = model, probe, arrays
+        self.inputs = tuple(map_leaves(as_input, part) for part in probe.parts())
+        self.notes: list[Note] = []
+
+    def note(self, group: Group, subject: str, error: object) -> None:
+        message = error_line(error) if isinstance(error, Exception) else str(error)
+        self.notes.append(Note(group=group, subject=subject, message=message))
+
+    def attempt(self, group: Group, subject: str, action: Callable[[], Any], otherwise: Any = None) -> Any:
+        """Run what the user's code takes part in: if it raises, that is noted and is not the end."""
+        try:
+            return action()
+        except Exception as error:
+            self.note(group, subject, error)
+            return otherwise
+
+
+def as_input(leaf: Any) -> Any:
+    """Text goes in as a tensor, because Keras takes no NumPy strings; ragged rows as a ragged tensor."""
+    if isinstance(leaf, Ragged):
+        return tf.RaggedTensor.from_nested_row_splits(as_input(leaf.values), leaf.splits, validate=True)
+    return tf.constant(leaf) if leaf.dtype.kind in "SU" else leaf
+
+
+def noise_between(first: np.ndarray[Any, Any], second: np.ndarray[Any, Any] | None) -> float:
+    """Largest difference of two runs; 1e300 where they are not even of one kind (JSON has no infinity)."""
+    if second is None or first.shape != second.shape or first.dtype != second.dtype:
+        return 1e300
+    measured = value_difference(first, second)
+    return 1e300 if measured is None else measured.max_abs

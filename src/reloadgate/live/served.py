@@ -1,0 +1,124 @@
+"""Observing what has no Keras model any more: a SavedModel, which serves a graph."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
+
+from reloadgate.arrays import ArrayWriter, array_digest
+from reloadgate.errors import ObservationError
+from reloadgate.evidence import SERVE, Group, Kind, Observation, Output, Variable
+from reloadgate.formats.saved_model import VARIABLES
+from reloadgate.live import hold
+from reloadgate.live.behaviour import Values, named_outputs
+from reloadgate.live.look import Look, noise_between
+from reloadgate.probe import Probe
+
+Value = np.ndarray[Any, Any]
+
+
+def observe_served(served: Any, folder: Any, probe: Probe, arrays: ArrayWriter, expected: Observation | None) -> Observation:
+    """Observe a loaded SavedModel: its variables by the names that the live model's have, and what it serves.
+
+    Args:
+        folder: the SavedModel's directory: its checkpoint says which value belongs to which name.
+        expected: the live model's observation, whose storage paths and names tell which variable is which.
+    """
+    look = Look(None, probe, arrays)
+    outputs = []
+    if probe.rows:
+        with hold.deterministic_operations():
+            first = look.attempt(Group.PREDICTIONS, SERVE, lambda: serve(served, look), {})
+            second = look.attempt(Group.DETERMINISM, SERVE, lambda: serve(served, look), {})
+        for name, value in first.items():
+            constant = bool(value.shape[0] > 1 and all(row.tobytes() == value[0].tobytes() for row in value))
+            noise = noise_between(value, second.get(name))
+            kept = arrays.put(f"{SERVE}/{name}", value, whole=True)
+            outputs.append(Output(mode=SERVE, name=name, value=kept, noise=noise, constant=constant))
+    return Observation(
+        class_name=type(served).__name__,
+        config=None,
+        compile_config=None,
+        compiled=False,
+        variables=tuple(
+            replace(variable, value=arrays.put(f"before/{variable.key}", value), final=None, noise=0.0)
+            for variable, value in _matched(folder, expected)
+        ),
+        assets=(),
+        optimizers=(),
+        outputs=tuple(outputs),
+        steps=0,
+        logs=(),
+        moved_attributes=(),
+        graphs=(),
+        notes=tuple(look.notes),
+    )
+
+
+def glance_served(served: Any, folder: Any, probe: Probe, expected: Observation | None) -> tuple[dict[str, str], dict[str, str]]:
+    """Digests alone: of every variable by storage path, and of what is served by output."""
+    with hold.deterministic_operations():
+        outputs = serve(served, Look(None, probe, ArrayWriter()))
+    values = {v.key: array_digest(value) for v, value in _matched(folder, expected) if v.kind in (Kind.WEIGHT, Kind.SLOT)}
+    return values, {name: array_digest(value) for name, value in outputs.items()}
+
+
+def serve(served: Any, look: Look) -> Values:
+    """What the SavedModel answers to the probe, by the names of the live model's outputs."""
+    x = tf.nest.map_structure(lambda leaf: leaf if tf.is_tensor(leaf) else tf.constant(leaf), look.inputs[0])
+    if callable(getattr(served, "serve", None)):
+        return named_outputs(served.serve(x))
+    signature = served.signatures.get("serving_default")
+    if signature is None:
+        raise ObservationError(f"it has no `serve` and no signature serving_default, only {sorted(served.signatures)}")
+    outputs = named_outputs(signature(**_by_name(x, signature)))
+    if set(outputs) == {"output_0"}:
+        return {"output": outputs["output_0"]}
+    return {name.removeprefix("output_"): value for name, value in outputs.items()}
+
+
+def _by_name(x: Any, signature: Any) -> dict[str, Any]:
+    """The signature's arguments: Keras names them after the inputs, and casts nothing there."""
+    specs = signature.structured_input_signature[1]
+    if isinstance(x, Mapping):
+        given = dict(x)
+    elif len(specs) == 1:
+        given = {next(iter(specs)): x[0] if isinstance(x, (list, tuple)) else x}
+    else:
+        raise ObservationError(f"which of its inputs {sorted(specs)} is which cannot be told from a list: probe with a dict")
+    return {name: tf.cast(given[name], spec.dtype) if spec.dtype != tf.string else given[name] for name, spec in specs.items()}
+
+
+def _matched(folder: Any, expected: Observation | None) -> Iterator[tuple[Variable, Value]]:
+    """The live model's variables with their values in the SavedModel.
+
+    A name that is there once says which is which. Names of subclassed models change with the scope in which a variable was
+    made: such a variable is there if one of the SavedModel's holds exactly its bits; what is served says whether in its place.
+    """
+    stored = _stored_values(folder)
+    everything = {array_digest(value): value for values in stored.values() for value in values}
+    live = expected.variables if expected else ()
+    names = [variable.path for variable in live]
+    for variable in live:
+        values = {array_digest(value): value for value in stored.get(variable.path, [])}
+        if len(values) == 1 and names.count(variable.path) == 1:
+            yield variable, next(iter(values.values()))
+        elif variable.value.sha256 in everything:
+            yield variable, everything[variable.value.sha256]
+
+
+def _stored_values(folder: Any) -> dict[str, list[Value]]:
+    """Every variable in the SavedModel's checkpoint by its full name: an export lists most of them twice."""
+    reader = tf.train.load_checkpoint(str(folder / VARIABLES))
+    graph = TrackableObjectGraph()
+    graph.ParseFromString(reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH"))
+    found: dict[str, list[Value]] = {}
+    for node in graph.nodes:
+        for attribute in node.attributes:
+            if attribute.full_name and reader.has_tensor(attribute.checkpoint_key):
+                value = np.asarray(reader.get_tensor(attribute.checkpoint_key))
+                found.setdefault(attribute.full_name.removesuffix(":0"), []).append(value)
+    return found
