@@ -57,7 +57,7 @@ NOT_COMPARED = {
     r"\.(nans|infinities|largest)$": "computed from the bytes that SHA-256 is over",
     r"\[random state\]\.value\.(dtype|shape.*)$": "SHA-256 is over dtype, shape and bytes",
     r"\.(value|final|values|learning_rate)\.(name|kept)$": "where evidence keeps the array, and whether whole",
-    r"(variables\[untracked\]|observation\.graphs)": "tells which layer changed, and never whether: what the model does tells that",
+    r"(variables\[untracked\]|observation\.graphs)": "tells which layer changed, what the model does tells whether",
     r"files\[\]\.size$": "SHA-256 is over the bytes",
     r"\]\.path$": "Keras renames on every reload",
     r"\[(slot|random state|recurrent state|asset)\]\.name$": "only weights bear names that people gave",
