@@ -83,12 +83,15 @@ def serve(served: Any, look: Look) -> Values:
 def _by_name(x: Any, signature: Any) -> dict[str, Any]:
     """The signature's arguments: Keras names them after the inputs, and casts nothing there."""
     specs = signature.structured_input_signature[1]
-    if isinstance(x, Mapping):
+    leaves = tf.nest.flatten(x)
+    first = min(specs, key=len)
+    numbered = [first, *(f"{first}_{number}" for number in range(1, len(leaves)))]  # how TensorFlow flattens one argument
+    if isinstance(x, Mapping) and {*x} == {*specs}:
         given = dict(x)
-    elif len(specs) == 1:
-        given = {next(iter(specs)): x[0] if isinstance(x, (list, tuple)) else x}
+    elif {*numbered} == {*specs}:
+        given = dict(zip(numbered, leaves, strict=True))
     else:
-        raise ObservationError(f"which of its inputs {sorted(specs)} is which cannot be told from a list: probe with a dict")
+        raise ObservationError(f"which of its inputs {sorted(specs)} is which cannot be told: probe with a dict of these names")
     return {name: tf.cast(given[name], spec.dtype) if spec.dtype != tf.string else given[name] for name, spec in specs.items()}
 
 

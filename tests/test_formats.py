@@ -1,0 +1,212 @@
+"""Every form in which Keras saves a model: what each carries, and that nothing passes by coincidence."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import models
+import reloadgate
+from damages import reseal
+from reloadgate.errors import UsageError
+from reloadgate.evidence import EVIDENCE_DIR, read_saved, write_evidence
+from reloadgate.formats import FORMATS, h5, own, saved_model
+from reloadgate.policy import policy_from
+from reloadgate.verdict import Status, Verdict
+
+pytestmark = pytest.mark.keras
+
+HERE = Path(__file__).parent
+WRITTEN = tuple(name for name in FORMATS if name != own.NAME)
+Check = Callable[..., Verdict]
+
+
+def train(keras: Any, name: str) -> tuple[Any, models.Batch]:
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(3)
+    model, (x, y) = models.BUILDERS[name](), models.data(name)
+    model.fit(tf.constant(x) if name == "words" else x, y, epochs=2, batch_size=8, verbose=0)
+    return model, (x, y)
+
+
+@pytest.fixture(scope="module")
+def versions(keras: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A version of each model in every format that can carry it. Never change them: copy."""
+    folder, made = tmp_path_factory.mktemp("formats"), {}
+    for name in models.BUILDERS:
+        model, batch = train(keras, name)
+        formats = [one for one in WRITTEN if one != "h5" or name in ("plain", "branching")]
+        made[name] = reloadgate.save(
+            model, folder / name / "1", probe=batch, formats=formats, builder=f"models:{name}", imports=("models",),
+            code_path=(str(HERE),), location="any",
+        )  # fmt: skip
+    return made
+
+
+@pytest.mark.parametrize("name", models.BUILDERS)
+def test_a_healthy_model_passes_in_every_format_that_can_carry_it(name: str, versions: dict[str, Path], check: Check) -> None:
+    verdict = check(versions[name])
+    assert verdict.status is Status.PASS, [f"{f.row.artifact} {f.row.group}: {f.message}" for f in verdict.of(Status.FAIL)]
+    artifacts = {artifact.path for artifact in read_saved(versions[name] / EVIDENCE_DIR)[0].artifacts}
+    for artifact in artifacts:
+        assert {"weights", "predictions"} <= {f.row.group for f in verdict.of(Status.PASS) if f.row.artifact == artifact}
+    assert {f.row.artifact for f in verdict.of(Status.PASS) if f.row.group == "agreement"} == artifacts - {"model.keras"}
+    lost = {(f.row.artifact, f.message) for f in verdict.of(Status.SKIPPED) if f.row.group == "resume"}
+    assert lost == {(form.FILE, form.CANNOT) for form in (saved_model, h5) if form.FILE in artifacts}
+
+
+Only = Callable[[str, str], Path]
+
+
+@pytest.fixture
+def only(versions: dict[str, Path], tmp_path: Path) -> Only:
+    """A copy of a version with one artifact alone, to be damaged."""
+
+    def copy(name: str, form: str) -> Path:
+        version = Path(shutil.copytree(versions[name], tmp_path / name / "1"))
+        saved, _ = read_saved(version / EVIDENCE_DIR)
+        (artifact,) = (one for one in saved.artifacts if one.format == form)
+        for other in version.iterdir():
+            if other.name not in (artifact.path, EVIDENCE_DIR):
+                shutil.rmtree(other) if other.is_dir() else other.unlink()
+        write_evidence(version / EVIDENCE_DIR, replace(saved, artifacts=(artifact,)))
+        reseal(version)
+        return version
+
+    return copy
+
+
+def failing(verdict: Verdict) -> dict[str, str]:
+    return {str(f.row.group): f.message for f in reversed(verdict.of(Status.FAIL))}
+
+
+def test_a_seeding_builder_passes_nothing_that_the_file_does_not_hold(only: Only, check: Check) -> None:
+    """The file's optimizer is gone; what the builder makes would stand there, and zero moments look healthy."""
+    import h5py
+
+    version = only("plain", "weights")
+    with h5py.File(version / "model.weights.h5", "a") as file:
+        del file["optimizer"]
+    reseal(version)
+    assert "optimizer" in failing(check(version))
+
+
+def test_variables_that_no_file_fills_are_no_numbers(keras: Any) -> None:
+    import numpy as np
+
+    from reloadgate.evidence import Recipe
+    from reloadgate.formats.built import built
+
+    model = built(Recipe(loader=None, builder="models:plain", imports=(), code_path=()), None)
+    assert all(np.isnan(variable.numpy()).all() for variable in model.weights if "seed" not in variable.path)
+    assert all(np.isnan(variable.numpy()).all() for variable in model.optimizer.variables[1:])
+    assert int(model.optimizer.iterations.numpy()) < 0
+
+
+def test_a_checkpoint_without_the_optimizer_cannot_resume(keras: Any, only: Only, check: Check) -> None:
+    import tensorflow as tf
+
+    version = only("plain", "checkpoint")
+    shutil.rmtree(version / "checkpoint")
+    bare, _ = train(keras, "plain")
+    weights = keras.Sequential(bare.layers)  # the same layers, without an optimizer
+    weights.build((None, 4))
+    tf.train.CheckpointManager(tf.train.Checkpoint(model=weights), str(version / "checkpoint"), max_to_keep=1).save()
+    reseal(version)
+    assert {"optimizer", "resume"} <= {*failing(check(version))}
+
+
+def move_pointer(folder: Path) -> None:
+    state = folder / "checkpoint"
+    state.write_text(state.read_text().replace("ckpt-1", "ckpt-9"))
+
+
+def second_checkpoint(folder: Path) -> None:
+    (folder / "checkpoint").unlink()
+    for path in list(folder.glob("ckpt-1.*")):
+        shutil.copy(path, folder / path.name.replace("ckpt-1", "ckpt-2"))
+
+
+@pytest.mark.parametrize(
+    ("form", "damage", "group", "part"),
+    [
+        ("checkpoint", move_pointer, "load", "latest_checkpoint finds nothing"),
+        ("checkpoint", second_checkpoint, "load", "2 checkpoints lie there"),
+        ("checkpoint", lambda folder: next(folder.glob("*.data-*")).unlink(), "inspect", "no data file"),
+        ("saved_model", lambda folder: (folder / "saved_model.pb").unlink(), "inspect", "saved_model.pb"),
+        ("keras_directory", lambda folder: (folder / "config.json").unlink(), "inspect", "config.json"),
+        ("weights", lambda file: file.write_bytes(file.read_bytes()[:2000]), "inspect", "not a whole file"),
+        ("h5", lambda file: file.write_bytes(b""), "inspect", "not a whole HDF5 file"),
+    ],
+)
+def test_what_is_damaged_says_so(
+    form: str, damage: Callable[[Path], None], group: str, part: str, only: Only, check: Check
+) -> None:
+    version = only("plain", form)
+    damage(version / FORMATS[form].FILE)
+    reseal(version)
+    assert part in failing(check(version)).get(group, "")
+
+
+def test_a_sibling_of_another_moment_disagrees(keras: Any, versions: dict[str, Path], tmp_path: Path, check: Check) -> None:
+    version = Path(shutil.copytree(versions["plain"], tmp_path / "1"))
+    shutil.rmtree(version / "saved_model")
+    model, batch = train(keras, "plain")
+    model.fit(*batch, epochs=1, verbose=0)
+    model.export(str(version / "saved_model"), verbose=False)
+    reseal(version)
+    found = [f for f in check(version).of(Status.FAIL) if f.row.artifact == "saved_model"]
+    assert {"weights", "predictions", "agreement"} <= {str(f.row.group) for f in found}
+
+
+def test_what_infers_is_no_version_until_the_policy_says_so(only: Only, check: Check) -> None:
+    version = only("plain", "saved_model")
+    assert saved_model.CANNOT in failing(check(version))["agreement"]
+    assert check(version, policy_from({"location": "any", "requires": {"version": "infer"}})).status is Status.PASS
+    strict = check(version, policy_from({"location": "any", "requires": {"version": "infer", "saved_model": "resume"}}))
+    assert "the policy requires that it can resume" in failing(strict)["agreement"]
+
+
+def test_a_graph_of_keras_that_tensorflow_saved_passes(keras: Any, tmp_path: Path, check: Check) -> None:
+    import tensorflow as tf
+
+    model, batch = train(keras, "branching")
+    tf.saved_model.save(model, str(tmp_path / "1/graph"))
+    model.save(tmp_path / "1/model.keras")
+    reloadgate.record(model, tmp_path / "1", probe=batch, imports=("models",), code_path=(str(HERE),))
+    verdict = check(tmp_path / "1")
+    assert verdict.status is Status.PASS, failing(verdict)
+    assert {f.row.artifact for f in verdict.of(Status.PASS)} >= {"graph", "model.keras"}
+
+
+def test_sharded_weights_pass_and_a_missing_shard_is_named(keras: Any, tmp_path: Path, check: Check) -> None:
+    model, batch = train(keras, "plain")
+    (tmp_path / "1").mkdir()
+    model.save_weights(tmp_path / "1/model.weights.json", max_shard_size=2e-7)
+    reloadgate.record(model, tmp_path / "1", probe=batch, builder="models:plain", code_path=(str(HERE),))
+    assert check(tmp_path / "1").status is Status.PASS
+    shards = json.loads((tmp_path / "1/model.weights.json").read_text())["weight_map"].values()
+    (tmp_path / "1" / sorted(name for names in shards for name in names)[-1]).unlink()
+    reseal(tmp_path / "1")
+    assert "which is missing" in failing(check(tmp_path / "1"))["inspect"]
+
+
+def test_a_legacy_file_written_first_damages_what_is_saved_next_and_it_shows(keras: Any, tmp_path: Path, check: Check) -> None:
+    model, batch = train(keras, "plain")
+    (tmp_path / "1").mkdir()
+    model.save(tmp_path / "1/model.h5")
+    model.save(tmp_path / "1/model.keras")
+    reloadgate.record(model, tmp_path / "1", probe=batch)
+    assert {"compile", "resume"} & {*failing(check(tmp_path / "1"))}
+
+
+def test_formats_without_architecture_ask_for_a_builder(keras: Any, tmp_path: Path) -> None:
+    model, batch = train(keras, "plain")
+    with pytest.raises(UsageError, match="weights holds no architecture"):
+        reloadgate.save(model, tmp_path / "1", probe=batch, formats=("keras", "weights"), location="any")
+    assert not (tmp_path / "1").exists()
