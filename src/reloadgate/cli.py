@@ -78,9 +78,10 @@ def verify(
     known = {subject.name: subject for subject in declared(read_yaml(PARAMS))} if not what or PARAMS.exists() else {}
     subjects = [known[one] if one in known else subject_of(Path(one)) for one in dict.fromkeys(what or known)]
     records = read_records() if not what else None
-    comparison, verdict = verify_all(subjects, settings, records=records)
+    evidence = folder / "evidence" if folder else None
+    comparison, verdict = verify_all(subjects, settings, records=records, evidence=evidence)
     if folder:
-        report.publish(folder, verdict, comparison)
+        report.publish(folder, verdict, comparison, evidence)
     _show(verdict, as_json, folder)
     raise typer.Exit(verdict.exit_code)
 
@@ -129,7 +130,7 @@ def judge(
     from reloadgate.comparison import Comparison
     from reloadgate.judge import judge as judge_all
     from reloadgate.nouns import from_dict, read_json
-    from reloadgate.project import REPORTS, read_policy
+    from reloadgate.project import EVIDENCE, REPORTS, read_policy
 
     report.begin(REPORTS, "reloadgate judge")
     settings = read_policy(policy or ())
@@ -140,7 +141,7 @@ def judge(
         from reloadgate.expectations import agreed, check
 
         verdict = agreed(verdict, check(comparison, settings))
-    report.publish(REPORTS, verdict, comparison)
+    report.publish(REPORTS, verdict, comparison, EVIDENCE)
     typer.echo(f"judged: {verdict.status} ({verdict.reason}); {REPORTS}/{report.VERDICT}")
 
 
