@@ -23,7 +23,7 @@ OTHER: dict[str, Any] = {
     f"before/{ENCODER}": USUAL[f"before/{ENCODER}"] + np.float32(1e-3) * np.arange(12, dtype=np.float32).reshape(4, 3),
     f"after/{DECODER}": USUAL[f"after/{DECODER}"] * np.float32(1.01),
     f"before/{MOMENTUM}": np.zeros((4, 3), np.float32),
-    "call/output": USUAL["call/output"] + np.float32(0.25) * np.eye(5, 3, k=-2, dtype=np.float32),
+    "call/output": USUAL["call/output"] + np.eye(5, 3, k=-2, dtype=np.float32) * np.float32([1.0, 0.5, 0.25]),
     "log/loss": USUAL["log/loss"] + 0.5,
 }
 
@@ -85,7 +85,7 @@ def test_a_model_has_a_row_of_checks_worded_by_group(shown: str) -> None:
     said = [text_of(item) for item in re.findall(r"<li.*?</li>", checks, re.DOTALL)]
     assert len(said) == len(Group)
     assert "✗ weights 1 failed, 4 passed" in said
-    assert "✓ structure 3 passed" in said
+    assert "✓ inspect 1 passed" in said
     assert "– agreement nothing of the kind" in said
     for link in re.findall(r'href="#([^"]+)"', shown):
         assert f'id="{link}"' in shown, "every link leads somewhere"
@@ -114,7 +114,7 @@ def test_the_worst_rows_of_the_probe_come_with_their_inputs(bad: Built, shown: s
     exhibits = Exhibits("digits", bad.subject.directory, "model.keras", bad.evidence)
     rows = exhibits.worst(found)
     assert [one.number for one in rows] == [2, 3, 4]
-    assert rows[0].difference == pytest.approx(0.25)
+    assert rows[0].difference == pytest.approx(1.0)
     assert rows[0].inputs == {"x": "[0.42105263 0.47368422 0.5263158 0.57894737]", "y": "2"}
     assert "rows of the probe that differ most" in shown
 
