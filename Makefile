@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 export PATH := $(abspath $(BIN)):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help setup repro verify test check lint types lock clean
+.PHONY: help setup repro verify test check lint types lock schemas clean
 
 help: ## List every target
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ types: setup ## mypy, strict
 lock: setup ## Lock again: versions and hashes, no addresses
 	printf 'uv\n' | uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 - -o requirements-setup.lock
 	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements.lock
+
+schemas: setup ## Write the JSON Schemas of what a run leaves
+	$(BIN)/python -m reloadgate.schemas docs/schemas
 
 clean: ## Remove the environment and everything that the tools cached
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

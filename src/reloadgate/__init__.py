@@ -8,7 +8,8 @@ The package, from the top down; each layer knows only those below it.
     reload               evidence again, in a fresh process for every artifact
     compare              the facts: a row for every single thing looked at (`rows`, `state_rows`, `behaviour_rows`)
     judge                comparison and policy to verdict: pure; `expectations` says the same to Great Expectations
-    report               verdict, metrics and pages, set to ERROR first and better only at the end
+    report, terminal     verdict, metrics and pages, set to ERROR first and better only at the end; the table that ends a run
+    page, exhibits, pictures     the page that people read, the arrays behind its rows, SVG
     engine, live         where reloads run; the observer, the only code besides `formats` that imports Keras
     formats, project     the forms of an artifact; what `params.yaml` and the records name
     evidence, comparison, policy, verdict, probe, arrays      nouns: frozen, strict when read

@@ -7,21 +7,42 @@ import json
 import shutil
 import sys
 import traceback
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 if TYPE_CHECKING:
-    from reloadgate.verdict import Finding, Verdict
+    from reloadgate.verdict import Verdict
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help: how it is called, a line each."""
+    return "\n".join(("\b", "Examples:", *(f"  reloadgate {line}" for line in lines)))
+
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="A model is not saved until a fresh process has reloaded it and proved that it is the same model.",
+    epilog=examples("verify", "verify models/churn/1.0.0", "gate --json"),
 )
+
+
+def _names(incomplete: str) -> list[str]:
+    """What the shell completes: the models of params.yaml; a path completes itself."""
+    import contextlib
+
+    from reloadgate.errors import UsageError
+    from reloadgate.policy import read_yaml
+    from reloadgate.project import PARAMS, declared
+
+    with contextlib.suppress(UsageError):
+        return [subject.name for subject in declared(read_yaml(PARAMS)) if subject.name.startswith(incomplete)]
+    return []
+
 
 Overrides = Annotated[
     list[str] | None,
@@ -30,9 +51,16 @@ Overrides = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "verify",
+        "verify digits --policy tolerances.resume=1e-6",
+        "verify models/churn/1.0.0 --reports reports/churn",
+        "verify model.keras --json",
+    )
+)
 def verify(
-    what: Annotated[list[str] | None, typer.Argument(metavar="[PATH|NAME]...", show_default=False)] = None,
+    what: Annotated[list[str] | None, typer.Argument(metavar="PATH|NAME", show_default=False, autocompletion=_names)] = None,
     policy: Overrides = None,
     reports: Annotated[Path | None, typer.Option(help="Folder for verdict and reports.")] = None,
     as_json: AsJson = False,
@@ -50,10 +78,11 @@ def verify(
     known = {subject.name: subject for subject in declared(read_yaml(PARAMS))} if not what or PARAMS.exists() else {}
     subjects = [known[one] if one in known else subject_of(Path(one)) for one in dict.fromkeys(what or known)]
     records = read_records() if not what else None
-    comparison, verdict = verify_all(subjects, settings, records=records)
+    evidence = folder / "evidence" if folder else None
+    comparison, verdict = verify_all(subjects, settings, records=records, evidence=evidence)
     if folder:
-        report.publish(folder, verdict, comparison)
-    _show(verdict, as_json)
+        report.publish(folder, verdict, comparison, evidence)
+    _show(verdict, as_json, folder)
     raise typer.Exit(verdict.exit_code)
 
 
@@ -89,7 +118,7 @@ def compare() -> None:
     typer.echo(f"compared {len(comparison.rows)} things of {len(comparison.models)} models: {REPORTS}/comparison.json")
 
 
-@app.command()
+@app.command(epilog=examples("judge", "judge --policy random_state=artifact --policy flips=1"))
 def judge(
     policy: Overrides = None,
     expectations: Annotated[
@@ -101,7 +130,7 @@ def judge(
     from reloadgate.comparison import Comparison
     from reloadgate.judge import judge as judge_all
     from reloadgate.nouns import from_dict, read_json
-    from reloadgate.project import REPORTS, read_policy
+    from reloadgate.project import EVIDENCE, REPORTS, read_policy
 
     report.begin(REPORTS, "reloadgate judge")
     settings = read_policy(policy or ())
@@ -112,7 +141,7 @@ def judge(
         from reloadgate.expectations import agreed, check
 
         verdict = agreed(verdict, check(comparison, settings))
-    report.publish(REPORTS, verdict, comparison)
+    report.publish(REPORTS, verdict, comparison, EVIDENCE)
     typer.echo(f"judged: {verdict.status} ({verdict.reason}); {REPORTS}/{report.VERDICT}")
 
 
@@ -130,53 +159,31 @@ def gate(as_json: AsJson = False) -> None:
             report.publish(REPORTS, gated.verdict, None)
     for objection in gated.objections:
         typer.echo(f"{gated.verdict.status}: {objection}", err=True)
-    _show(gated.verdict, as_json)
+    _show(gated.verdict, as_json, REPORTS)
     raise typer.Exit(gated.verdict.exit_code)
 
 
-def _show(verdict: "Verdict", as_json: bool) -> None:
-    """The verdict for people, failures first, or as one JSON document."""
-    from reloadgate.nouns import to_dict
-    from reloadgate.verdict import Status
-
+def _show(verdict: "Verdict", as_json: bool, reports: Path | None = None) -> None:
+    """The verdict for people, or as one JSON document."""
     if as_json:
+        from reloadgate.nouns import to_dict
+
         typer.echo(json.dumps(to_dict(verdict), sort_keys=True, indent=1, ensure_ascii=False))
         return
-    for model in verdict.models:
-        bad = [f for f in model.findings if f.status in (Status.FAIL, Status.ERROR, Status.UNVERIFIED)]
-        bad.sort(key=lambda finding: finding.status is not Status.FAIL)
-        noted = [f for f in model.findings if f.status is Status.NOTED]
-        _show_findings(model.model, bad)
-        _show_findings(model.model, noted)
-        passed = sum(f.status is Status.PASS for f in model.findings)
-        typer.echo(f"{model.status} {model.model} ({model.version}): {passed} passed, {len(bad)} not, {len(noted)} noted")
-    typer.echo(f"{verdict.status}: {verdict.reason}")
+    from reloadgate.terminal import show
+
+    show(verdict, (reports / "report.html").as_posix() if reports else "")
 
 
 INTERRUPTED = 130
-
-SHOWN = 3
-"""Findings of one status and group that the terminal shows; the reports have them all."""
-
-
-def _show_findings(model: str, findings: "list[Finding]") -> None:
-    groups: dict[tuple[str, str], list[Finding]] = {}
-    for finding in findings:
-        groups.setdefault((finding.status, finding.row.group), []).append(finding)
-    for (status, group), found in groups.items():
-        for finding in found[:SHOWN]:
-            row = finding.row
-            typer.echo(f"{status} {model} {row.artifact} · {group} · {row.subject}: {finding.message}")
-        if len(found) > SHOWN:
-            typer.echo(f"{status} {model} · {group}: and {len(found) - SHOWN} more")
-        for remedy in dict.fromkeys(finding.remedy for finding in found if finding.remedy):
-            typer.echo(f"     → {remedy}")
 
 
 def main() -> None:
     """Run the command and end the process; the one place where errors become exit codes."""
     from reloadgate.errors import ReloadgateError
 
+    for stream in (sys.stdout, sys.stderr):  # a terminal that knows no arrows is no reason to end without a verdict
+        cast(TextIOWrapper, stream).reconfigure(errors="replace")
     try:
         code = app(standalone_mode=False)
         if code == INTERRUPTED:

@@ -60,8 +60,18 @@ _REMEDIES: dict[tuple[Group, Outcome | None], str] = {
 }
 
 
+UNLOOKED = "mend what is named first: nothing of this was looked at before that"
+
+
+def unlooked(row: Row) -> bool:
+    """Whether the row stands for a whole group of which nothing was looked at."""
+    return row.outcome is Outcome.UNCHECKED and not row.subject
+
+
 def remedy(row: Row) -> str:
     """How to mend what the row found."""
+    if unlooked(row) and row.group is not Group.EVIDENCE:
+        return UNLOOKED
     return (
         _REMEDIES.get((row.group, row.outcome))
         or _REMEDIES.get((row.group, None))

@@ -9,7 +9,6 @@ import math
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,15 @@ from reloadgate.files import write_atomically
 from reloadgate.nouns import SCHEMA_VERSION, to_dict, write_json
 from reloadgate.policy import Policy
 from reloadgate.text import one_line
-from reloadgate.verdict import ModelVerdict, Status, Verdict, worst
+from reloadgate.verdict import ModelVerdict, Status, Verdict, worst, worst_first
 
 VERDICT = "verdict.json"
 METRICS = "metrics.json"
 LOSS_CURVE = "plots/resume.csv"
 PAGES = ("report.md", "report.html", "junit.xml")
+
+MARKDOWN_ROWS = 30
+"""Findings a model that the Markdown has room for: a comment on a pull request takes 65,536 characters."""
 
 
 def begin(reports: Path, doing: str) -> None:
@@ -49,11 +51,17 @@ def begin(reports: Path, doing: str) -> None:
     write_json(reports / VERDICT, to_dict(verdict))
 
 
-def publish(reports: Path, verdict: Verdict, comparison: Comparison | None) -> None:
-    """Write every report of a verdict; the verdict itself last, so that a PASS on file has its reports beside it."""
+def publish(reports: Path, verdict: Verdict, comparison: Comparison | None, evidence: Path | None = None) -> None:
+    """Write every report of a verdict; the verdict itself last, so that a PASS on file has its reports beside it.
+
+    Args:
+        evidence: the folder that `reload` wrote, for pictures and the environment; the page says less without.
+    """
+    from reloadgate.page import html
+
     write_json(reports / METRICS, metrics(verdict, comparison))
-    for name in PAGES[:2]:
-        write_atomically(reports / name, _template(name).render(verdict=verdict, Status=Status).encode())
+    write_atomically(reports / PAGES[0], _markdown(verdict).encode())
+    write_atomically(reports / PAGES[1], html(verdict, comparison, evidence).encode())
     write_atomically(reports / PAGES[2], _junit(verdict))
     write_json(reports / VERDICT, to_dict(verdict))
 
@@ -91,19 +99,15 @@ def write_loss_curve(reports: Path, comparison: Comparison) -> None:
     write_atomically(reports / LOSS_CURVE, stream.getvalue().encode())
 
 
-@lru_cache(maxsize=2)
-def _template(name: str) -> Any:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+def _markdown(verdict: Verdict) -> str:
+    """For a pull request: as short as what is to say allows, and never more than GitHub takes."""
+    from reloadgate.page import template
 
-    environment = Environment(
-        loader=PackageLoader("reloadgate"),
-        autoescape=name.endswith(".html"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["cell"] = lambda text: " ".join(str(text).replace("|", "\\|").split())
-    return environment.get_template(f"{name}.j2")
+    page: str = template("report.md").render(
+        verdict=verdict, models=worst_first(verdict.models), Status=Status, shown=MARKDOWN_ROWS,
+        count=lambda model, status: sum(finding.status is status for finding in model.findings),
+    )  # fmt: skip
+    return page
 
 
 def _junit(verdict: Verdict) -> bytes:

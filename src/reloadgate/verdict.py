@@ -1,5 +1,6 @@
 """Verdict: PASS, FAIL, UNVERIFIED or ERROR, for every row and for the whole."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from reloadgate.comparison import Row
@@ -27,6 +28,11 @@ _WORST_FIRST = (Status.FAIL, Status.ERROR, Status.UNVERIFIED, Status.PASS)
 def worst(statuses: set[Status]) -> Status:
     """The verdict of a whole; nothing checked is UNVERIFIED."""
     return next((status for status in _WORST_FIRST if status in statuses), Status.UNVERIFIED)
+
+
+def worst_first(models: Iterable["ModelVerdict"]) -> list["ModelVerdict"]:
+    """The models in the order in which people want to read of them; equals stay in the order that they had."""
+    return sorted(models, key=lambda model: _WORST_FIRST.index(model.status))
 
 
 @noun

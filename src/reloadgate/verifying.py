@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,9 +38,16 @@ def verify_all(
     policy: Policy,
     engine: Engine | None = None,
     records: dict[str, VersionRecord] | None = None,
+    evidence: Path | None = None,
 ) -> tuple[Comparison, Verdict]:
-    """`verify` for many versions in one engine."""
-    with tempfile.TemporaryDirectory(prefix="reloadgate-verify-") as folder:
+    """`verify` for many versions in one engine.
+
+    Args:
+        evidence: the folder in which the reloaded evidence stays, for the report; default: it is deleted.
+    """
+    if evidence:
+        shutil.rmtree(evidence, ignore_errors=True)
+    with contextlib.nullcontext(evidence) if evidence else tempfile.TemporaryDirectory(prefix="reloadgate-verify-") as folder:
         reload(subjects, Path(folder), lambda seeds: contextlib.nullcontext(engine) if engine else LocalEngine(seeds))
         comparison = compare(subjects, Path(folder), records)
     return comparison, judge(comparison, policy)

@@ -1,0 +1,96 @@
+"""What the terminal shows of a verdict: one table, failures first, each with its remedy, no wider than 80 columns.
+
+Text of others (paths, exceptions, names) is shown as text: no markup, no escapes. Colours are rich's business: none outside a
+terminal, none with `NO_COLOR`.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from reloadgate.remedies import unlooked
+from reloadgate.text import one_line
+from reloadgate.verdict import Finding, ModelVerdict, Status, Verdict, worst_first
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDTH = 80
+
+SHOWN = 3
+"""Findings of one status and group that the terminal shows; the reports have them all."""
+
+TOLD = (Status.FAIL, Status.ERROR, Status.UNVERIFIED, Status.NOTED)
+"""What a table has rows for; passes and skips are counted."""
+
+STYLES = {Status.PASS: "green", Status.FAIL: "bold red", Status.ERROR: "bold red", Status.UNVERIFIED: "yellow"}
+
+NOT_LOOKED_AT = "not looked at"
+"""What the groups that nothing was looked at of are told under, in one line."""
+
+Line = tuple[Status, str, str]
+"""Verdict, what it is about, what was found."""
+
+
+def show(verdict: Verdict, pages: str = "") -> None:
+    """Print a verdict to standard output.
+
+    Args:
+        pages: where the reports lie, "" where none were written.
+    """
+    from rich.console import Console
+
+    usual = Console(highlight=False, markup=False, emoji=False, soft_wrap=False)
+    console = Console(highlight=False, markup=False, emoji=False, width=min(usual.width, WIDTH))
+    if verdict.models:
+        _print_table(console, verdict)
+    if pages:
+        console.print(f"report: {one_line(pages)}", soft_wrap=True)
+    console.print(f"{verdict.status}: {one_line(verdict.reason)}", soft_wrap=True, style=STYLES.get(verdict.status, ""))
+
+
+def _print_table(console: "Console", verdict: Verdict) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, width=console.width)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("model, check", overflow="fold", max_width=console.width // 3)
+    table.add_column("what was found", overflow="fold", ratio=1)
+    for model in worst_first(verdict.models):
+        for number, (status, about, found) in enumerate(_lines(model)):
+            style = STYLES.get(status, "dim")
+            table.add_row(Text(status, style), Text(about, "" if number else "bold"), Text(found))
+        table.add_section()
+    console.print(table)
+
+
+def _lines(model: ModelVerdict) -> Iterator[Line]:
+    """The model's own line, then its findings by status and group: a few of each, how many more, and what to do."""
+    counts = {status: sum(finding.status is status for finding in model.findings) for status in Status}
+    bad = sum(counts[status] for status in TOLD) - counts[Status.NOTED]
+    summary = f"{counts[Status.PASS]} passed, {bad} not, {counts[Status.NOTED]} noted"
+    yield model.status, one_line(model.model), f"{one_line(model.version)}: {summary}"
+    for status in TOLD:
+        groups: dict[str, list[Finding]] = {}
+        for finding in model.findings:
+            if finding.status is status:
+                about = NOT_LOOKED_AT if unlooked(finding.row) else finding.row.group
+                groups.setdefault(about, []).append(finding)
+        for group, found in groups.items():
+            yield status, f"  {group}", _told(found)
+
+
+def _told(found: list[Finding]) -> str:
+    if unlooked(found[0].row):
+        lines = [", ".join(dict.fromkeys(finding.row.group for finding in found))]
+    else:
+        lines = [one_line(f"{_subject(finding)}: {finding.message}") for finding in found[:SHOWN]]
+        lines += [f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
+    remedies = dict.fromkeys(finding.remedy for finding in found if finding.remedy)
+    return "\n".join([*lines, *(f"→ {one_line(remedy)}" for remedy in remedies)])
+
+
+def _subject(finding: Finding) -> str:
+    row = finding.row
+    return f"{row.subject} ({row.artifact})" if row.artifact else row.subject
