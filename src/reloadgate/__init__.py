@@ -12,7 +12,7 @@ The package, from the top down; each layer knows only those below it.
     engine, live         where reloads run; the observer, the only code besides `formats` that imports Keras
     formats, project     the forms of an artifact; what `params.yaml` and the records name
     evidence, comparison, policy, verdict, probe, arrays      nouns: frozen, strict when read
-    nouns, places, files, errors                              how records are kept, and where
+    nouns, places, files, settings, progress, errors          how records are kept and settings read, and where
 
 `recording` and `verifying` are not called `record` and `verify`, because the package gives these names to functions.
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from reloadgate.engine import EngineSettings
+    from reloadgate.progress import Watch
     from reloadgate.verdict import Finding, Verdict
 
 app = typer.Typer(
@@ -28,6 +30,7 @@ Overrides = Annotated[
     typer.Option("--policy", metavar="KEY=VALUE", help="A setting over params.yaml, such as tolerances.resume=1e-6."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
 @app.command()
@@ -36,6 +39,7 @@ def verify(
     policy: Overrides = None,
     reports: Annotated[Path | None, typer.Option(help="Folder for verdict and reports.")] = None,
     as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Reload the bytes that lie there now, compare, judge and report; without arguments, every model of params.yaml."""
     from reloadgate import report
@@ -46,11 +50,12 @@ def verify(
     folder = reports or (None if what else REPORTS / "verify")
     if folder:
         report.begin(folder, "reloadgate verify")
-    settings = read_policy(policy or ())
+    settings, engine = read_policy(policy or ()), _engine_settings()
     known = {subject.name: subject for subject in declared(read_yaml(PARAMS))} if not what or PARAMS.exists() else {}
     subjects = [known[one] if one in known else subject_of(Path(one)) for one in dict.fromkeys(what or known)]
     records = read_records() if not what else None
-    comparison, verdict = verify_all(subjects, settings, records=records)
+    with _watch(quiet or as_json) as watch:
+        comparison, verdict = verify_all(subjects, settings, records=records, settings=engine, watch=watch)
     if folder:
         report.publish(folder, verdict, comparison)
     _show(verdict, as_json)
@@ -58,19 +63,20 @@ def verify(
 
 
 @app.command()
-def reload() -> None:
+def reload(quiet: Quiet = False) -> None:
     """Reload every model of params.yaml in fresh processes; the evidence goes to reports/evidence."""
     from reloadgate import report
-    from reloadgate.engine import LocalEngine
+    from reloadgate.engine import engine_for
     from reloadgate.policy import read_yaml
     from reloadgate.project import EVIDENCE, PARAMS, REPORTS, declared
     from reloadgate.reload import reload as reload_all
 
     report.begin(REPORTS, "reloadgate reload")
-    subjects = declared(read_yaml(PARAMS))
+    subjects, settings = declared(read_yaml(PARAMS)), _engine_settings()
     shutil.rmtree(EVIDENCE, ignore_errors=True)
-    reload_all(subjects, EVIDENCE, LocalEngine)
-    typer.echo(f"reloaded {len(subjects)} models: {EVIDENCE}")
+    with _watch(quiet) as watch:
+        reloaded = list(reload_all(subjects, EVIDENCE, engine_for(settings), settings.limits, watch))
+    typer.echo(f"reloaded {len(reloaded)} models: {EVIDENCE}")
 
 
 @app.command()
@@ -132,6 +138,21 @@ def gate(as_json: AsJson = False) -> None:
         typer.echo(f"{gated.verdict.status}: {objection}", err=True)
     _show(gated.verdict, as_json)
     raise typer.Exit(gated.verdict.exit_code)
+
+
+def _engine_settings() -> "EngineSettings":
+    """The section `engine` of params.yaml."""
+    from reloadgate.engine import EngineSettings
+    from reloadgate.project import read_section
+    from reloadgate.settings import strictly
+
+    return strictly(EngineSettings, read_section("engine"), "engine")
+
+
+def _watch(silent: bool) -> "Watch":
+    from reloadgate.progress import Watch, watch_on
+
+    return Watch() if silent else watch_on(sys.stderr)
 
 
 def _show(verdict: "Verdict", as_json: bool) -> None:
