@@ -9,6 +9,7 @@ The package, from the top down; each layer knows only those below it.
     compare              the facts: a row for every single thing looked at (`rows`, `state_rows`, `behaviour_rows`)
     judge                comparison and policy to verdict: pure; `expectations` says the same to Great Expectations
     report               verdict, metrics and pages, set to ERROR first and better only at the end
+    reuse                evidence of earlier reloads, where everything it came from is the same
     engine, live         where reloads run; the observer, the only code besides `formats` that imports Keras
     formats, project     the forms of an artifact; what `params.yaml` and the records name
     evidence, comparison, policy, verdict, probe, arrays      nouns: frozen, strict when read

@@ -15,6 +15,7 @@ import typer
 if TYPE_CHECKING:
     from reloadgate.engine import EngineSettings
     from reloadgate.progress import Watch
+    from reloadgate.reuse import Store
     from reloadgate.verdict import Finding, Verdict
 
 app = typer.Typer(
@@ -63,8 +64,11 @@ def verify(
 
 
 @app.command()
-def reload(quiet: Quiet = False) -> None:
-    """Reload every model of params.yaml in fresh processes; the evidence goes to reports/evidence."""
+def reload(
+    fresh: Annotated[bool, typer.Option("--fresh", help="Reload also what has not changed since the last time.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Reload every model of params.yaml that changed, in fresh processes; the evidence goes to reports/evidence."""
     from reloadgate import report
     from reloadgate.engine import engine_for
     from reloadgate.policy import read_yaml
@@ -75,7 +79,7 @@ def reload(quiet: Quiet = False) -> None:
     subjects, settings = declared(read_yaml(PARAMS)), _engine_settings()
     shutil.rmtree(EVIDENCE, ignore_errors=True)
     with _watch(quiet) as watch:
-        reloaded = list(reload_all(subjects, EVIDENCE, engine_for(settings), settings.limits, watch))
+        reloaded = list(reload_all(subjects, EVIDENCE, engine_for(settings), settings.limits, watch, _store(settings, fresh)))
     typer.echo(f"reloaded {len(reloaded)} models: {EVIDENCE}")
 
 
@@ -149,6 +153,15 @@ def _engine_settings() -> "EngineSettings":
     return strictly(EngineSettings, read_section("engine"), "engine")
 
 
+def _store(settings: "EngineSettings", fresh: bool) -> "Store | None":
+    """Kept evidence lies where DVC keeps what is its own; none where another machine or environment reloads."""
+    from reloadgate.engine.jobs import EngineKind
+    from reloadgate.reuse import Store
+
+    elsewhere = settings.kind is not EngineKind.LOCAL or settings.python is not None
+    return None if fresh or elsewhere or not DVC_TMP.is_dir() else Store(DVC_TMP / "reloadgate/evidence")
+
+
 def _watch(silent: bool) -> "Watch":
     from reloadgate.progress import Watch, watch_on
 
@@ -175,6 +188,8 @@ def _show(verdict: "Verdict", as_json: bool) -> None:
 
 
 INTERRUPTED = 130
+
+DVC_TMP = Path(".dvc/tmp")
 
 SHOWN = 3
 """Findings of one status and group that the terminal shows; the reports have them all."""

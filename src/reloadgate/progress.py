@@ -18,6 +18,9 @@ class Watch:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         pass
 
+    def reused(self, name: str) -> None:
+        """Evidence of an earlier reload is used again."""
+
     def waiting(self, names: Mapping[str, str]) -> None:
         """These will be reloaded."""
 
@@ -39,6 +42,9 @@ class Lines(Watch):
         self._names: dict[str, str] = {}
         self._started: dict[str, float] = {}
         self._ended = 0
+
+    def reused(self, name: str) -> None:
+        self._say(f"reused: {name}")
 
     def waiting(self, names: Mapping[str, str]) -> None:
         self._names.update(names)
@@ -71,7 +77,7 @@ class Live(Watch):
         self._began = time.monotonic()
         self._names: dict[str, str] = {}
         self._started: dict[str, float] = {}
-        self._broken = self._ended = 0
+        self._broken = self._ended = self._reused = 0
         self._judged: dict[str, int] = {}
         console = Console(stderr=True)
         self._display = Display(get_renderable=self.renderable, console=console, transient=True, refresh_per_second=4)
@@ -82,6 +88,9 @@ class Live(Watch):
 
     def __exit__(self, *error: Any) -> None:
         self._display.stop()
+
+    def reused(self, name: str) -> None:
+        self._reused += 1
 
     def waiting(self, names: Mapping[str, str]) -> None:
         self._names.update(names)
@@ -108,6 +117,7 @@ class Live(Watch):
             "running": len(running),
             "reloaded": self._ended - self._broken,
             "broken": self._broken,
+            "reused": self._reused,
         } | self._judged
         head = " · ".join(f"{count} {what}" for what, count in counts.items() if count or what == "running")
         lines = [f"  {self._names[key]}  {now - started:.0f} s" for key, started in running.items()]

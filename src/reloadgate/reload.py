@@ -7,6 +7,7 @@ from pathlib import Path
 from reloadgate.arrays import ArrayWriter
 from reloadgate.engine import End, EngineFor, Job, Limits
 from reloadgate.engine.child import LOG
+from reloadgate.engine.footprint import FOOTPRINT
 from reloadgate.errors import UnreadableRecordError, UsageError
 from reloadgate.evidence import (
     EVIDENCE_DIR,
@@ -21,6 +22,7 @@ from reloadgate.files import regular_files, sha256_file
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.progress import Watch
 from reloadgate.project import Subject, artifacts_of, folder_of
+from reloadgate.reuse import Store
 from reloadgate.text import one_line
 
 NO_LIMITS = Limits()
@@ -28,13 +30,19 @@ NOBODY = Watch()
 
 
 def reload(
-    subjects: Sequence[Subject], out: Path, engine_for: EngineFor, limits: Limits = NO_LIMITS, watch: Watch = NOBODY
+    subjects: Sequence[Subject],
+    out: Path,
+    engine_for: EngineFor,
+    limits: Limits = NO_LIMITS,
+    watch: Watch = NOBODY,
+    store: Store | None = None,
 ) -> Iterator[Subject]:
     """Reload every artifact of every subject; the evidence goes to `out/<name>/<artifact>/`.
 
     Args:
         limits: of every reloading process.
         watch: is told what waits, runs and has ended.
+        store: evidence of earlier reloads, used again where everything is the same; default: everything is reloaded.
 
     Yields:
         Each subject once all its artifacts were reloaded, in no fixed order.
@@ -53,15 +61,25 @@ def reload(
         for artifact in artifacts_of(subject.directory, saved):
             job = _job(subject, artifact, out, limits)
             jobs[job.out] = (subject, job)
+    names = {key: f"{subject.name} {job.artifact.path}" for key, (subject, job) in jobs.items()}
+    if store:
+        for key in [key for key, (_, job) in jobs.items() if store.find(job)]:
+            del jobs[key]
+            watch.reused(names.pop(key))
     left = Counter(subject.name for subject, _ in jobs.values())
     yield from (subject for subject in subjects if not left[subject.name])
-    watch.waiting({key: f"{subject.name} {job.artifact.path}" for key, (subject, job) in jobs.items()})
+    watch.waiting(names)
+    if not jobs:
+        return
     with engine_for(seeds) as engine:
         for end in engine.run([job for _, job in jobs.values()], lambda job: watch.started(job.out)):
             broke = end.exit_code != 0 or end.stopped != ""
             if broke:
                 _write_crash(end)
             watch.ended(end.job.out, end.reason if broke else "")
+            if store:
+                store.keep(end.job)
+            (Path(end.job.out) / FOOTPRINT).unlink(missing_ok=True)
             subject = jobs[end.job.out][0]
             left[subject.name] -= 1
             if not left[subject.name]:

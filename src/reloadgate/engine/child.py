@@ -21,12 +21,15 @@ def run(job: dict[str, Any], folder: str) -> None:
     try:
         import numpy as np
 
+        from reloadgate.engine.footprint import Steps
         from reloadgate.evidence import Artifact
         from reloadgate.live.fresh import reload_artifact
         from reloadgate.nouns import from_dict
 
         np.random.seed()  # which a fork would share with its siblings; Python's own generator sees to itself
-        reload_artifact(Path(job["version"]), from_dict(Artifact, job["artifact"]), Path(job["out"]), Path(folder))
+        version, out, steps = Path(job["version"]), Path(job["out"]), Steps()
+        reload_artifact(version, from_dict(Artifact, job["artifact"]), out, Path(folder))
+        steps.write(out, version, out, Path(folder))
     except BaseException:
         traceback.print_exc()
         sys.stderr.flush()
