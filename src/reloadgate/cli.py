@@ -31,6 +31,10 @@ Overrides = Annotated[
     typer.Option("--policy", metavar="KEY=VALUE", help="A setting over params.yaml, such as tolerances.resume=1e-6."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Python = Annotated[
+    str | None,
+    typer.Option("--python", metavar="PATH", help="Reload in this interpreter's environment: rehearse an upgrade."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
@@ -39,6 +43,10 @@ def verify(
     what: Annotated[list[str] | None, typer.Argument(metavar="[PATH|NAME]...", show_default=False)] = None,
     policy: Overrides = None,
     reports: Annotated[Path | None, typer.Option(help="Folder for verdict and reports.")] = None,
+    rev: Annotated[list[str] | None, typer.Option("--rev", metavar="REV", help="The models of another git revision.")] = None,
+    all_tags: Annotated[bool, typer.Option("--all-tags", help="The models of every tag.")] = False,
+    all_commits: Annotated[bool, typer.Option("--all-commits", help="The models of every commit.")] = False,
+    python: Python = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -46,17 +54,22 @@ def verify(
     from reloadgate import report
     from reloadgate.policy import read_yaml
     from reloadgate.project import PARAMS, REPORTS, declared, read_policy, read_records
+    from reloadgate.sweep import sweep
     from reloadgate.verifying import subject_of, verify_all
 
-    folder = reports or (None if what else REPORTS / "verify")
+    others = bool(rev) or all_tags or all_commits
+    folder = reports or (None if what or others else REPORTS / "verify")
     if folder:
         report.begin(folder, "reloadgate verify")
-    settings, engine = read_policy(policy or ()), _engine_settings()
-    known = {subject.name: subject for subject in declared(read_yaml(PARAMS))} if not what or PARAMS.exists() else {}
-    subjects = [known[one] if one in known else subject_of(Path(one)) for one in dict.fromkeys(what or known)]
-    records = read_records() if not what else None
+    settings, engine = read_policy(policy or ()), _engine_settings(python=python)
     with _watch(quiet or as_json) as watch:
-        comparison, verdict = verify_all(subjects, settings, records=records, settings=engine, watch=watch)
+        if others:
+            comparison, verdict = sweep(_revisions(rev or [], all_tags, all_commits), what or (), settings, engine, watch)
+        else:
+            known = {subject.name: subject for subject in declared(read_yaml(PARAMS))} if not what or PARAMS.exists() else {}
+            subjects = [known[one] if one in known else subject_of(Path(one)) for one in dict.fromkeys(what or known)]
+            records = read_records() if not what else None
+            comparison, verdict = verify_all(subjects, settings, records=records, settings=engine, watch=watch)
     if folder:
         report.publish(folder, verdict, comparison)
     _show(verdict, as_json)
@@ -144,13 +157,20 @@ def gate(as_json: AsJson = False) -> None:
     raise typer.Exit(gated.verdict.exit_code)
 
 
-def _engine_settings() -> "EngineSettings":
-    """The section `engine` of params.yaml."""
+def _revisions(named: list[str], all_tags: bool, all_commits: bool) -> list[str]:
+    from reloadgate.revisions import commits, tags
+
+    return [*named, *(tags(Path()) if all_tags else ()), *(commits(Path()) if all_commits else ())]
+
+
+def _engine_settings(**given: str | None) -> "EngineSettings":
+    """The section `engine` of params.yaml, and what was given on the command line over it."""
     from reloadgate.engine import EngineSettings
     from reloadgate.project import read_section
     from reloadgate.settings import strictly
 
-    return strictly(EngineSettings, read_section("engine"), "engine")
+    over = {name: value for name, value in given.items() if value is not None}
+    return strictly(EngineSettings, read_section("engine", over), "engine")
 
 
 def _store(settings: "EngineSettings", fresh: bool) -> "Store | None":

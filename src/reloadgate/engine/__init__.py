@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager
 
 from reloadgate.engine.jobs import End, Engine, EngineKind, EngineSettings, Job, Limits
 from reloadgate.engine.local import LocalEngine
+from reloadgate.engine.other import other_python
 
 __all__ = ["End", "Engine", "EngineFor", "EngineSettings", "Job", "Limits", "LocalEngine", "engine_for"]
 
@@ -28,4 +29,7 @@ def engine_for(settings: EngineSettings) -> EngineFor:
     """The engine that the settings name."""
     if settings.kind is EngineKind.DASK:
         raise NotImplementedError
+    if settings.python is not None:
+        python = settings.python
+        return lambda seeds: other_python(python, seeds, settings.children)
     return lambda seeds: LocalEngine(seeds, settings.children)
