@@ -284,15 +284,16 @@ class Killed:
     def __exit__(self, *error: object) -> None:
         pass
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[End]:
+    def run(self, jobs: Iterable[Job], started: Callable[[Job], None]) -> Iterator[End]:
         for job in jobs:
+            started(job)
             self.jobs.append(job)
             Path(job.out).mkdir(parents=True, exist_ok=True)
-            yield End(job=job, exit_code=-9, timed_out=False, seconds=0.1)
+            yield End(job=job, exit_code=-9, seconds=0.1)
 
 
 def test_a_reload_that_was_killed_is_a_model_that_does_not_load(pipeline: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verifying, "LocalEngine", Killed)
+    monkeypatch.setattr(verifying, "engine_for", lambda settings: Killed)
     code, out, _ = pipeline("verify")
     assert code == 1
     assert "the reloading process broke: it was killed by signal 9" in " ".join(out.split())
@@ -301,7 +302,7 @@ def test_a_reload_that_was_killed_is_a_model_that_does_not_load(pipeline: Run, m
 
 
 def test_versions_of_one_name_are_reloaded_into_folders_of_their_own(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verifying, "LocalEngine", Killed)
+    monkeypatch.setattr(verifying, "engine_for", lambda settings: Killed)
     versions = [build(Path(place)).subject.path for place in ("here", "there")]
     run("verify", *versions)
     assert len({job.version for job in Killed.jobs}) == 2

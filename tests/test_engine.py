@@ -2,17 +2,22 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 import reloadgate
-from reloadgate.engine import Job, LocalEngine
+from builders import ARTIFACT
+from reloadgate.engine import Job, Limits, LocalEngine
+from reloadgate.errors import EngineError
 from reloadgate.evidence import EVIDENCE_DIR, read_saved, read_seal
+from reloadgate.nouns import read_json
 from reloadgate.policy import Policy
 from reloadgate.project import Subject
 from reloadgate.reload import artifacts_of
@@ -22,22 +27,38 @@ from reloadgate.verifying import verify, verify_all
 
 pytestmark = pytest.mark.keras
 
+NO_LIMITS = Limits()
+
 CODE = """
 import json, os, signal, sys, time
 import keras
+from tensorflow.python.eager.context import context
+eager = context()
 
 def load(directory):
     return keras.models.load_model(directory / "model.keras")
 
 def tells(directory):
+    # What it finds of others, and then what others could find of it.
     import random, threading
-    raise RuntimeError("SEEN" + json.dumps({
+    import numpy as np
+    import tensorflow as tf
+    seen = {
         "secret": os.environ.get("RELOADGATE_TEST_SECRET"), "seed": os.environ["PYTHONHASHSEED"], "cwd": os.getcwd(),
-        "empty": os.listdir("."), "path": [p for p in sys.path if p in ("", os.environ.get("PWD"))],
+        "empty": os.listdir("."), "path": [p for p in sys.path if p in ("", "/left", os.environ.get("PWD"))],
         "main": sorted(name for name in vars(sys.modules["__main__"]) if "Scale" in name),
-        "threads": threading.active_count(), "pid": os.getpid(),
+        "threads": threading.active_count(), "pid": os.getpid(), "random": [random.random(), float(np.random.random())],
+        "initialized": tf.executing_eagerly() and tf.__internal__.tf2.enabled() and bool(eager._context_handle),
         "custom": [n for n in keras.saving.get_custom_objects() if n.startswith("test_engine")],
-    }))
+    }
+    os.environ["RELOADGATE_TEST_SECRET"] = "left"
+    sys.path.append("/left")
+    threading.Thread(target=signal.pause, daemon=True).start()
+    random.seed(1), np.random.seed(1), keras.utils.set_random_seed(1)
+    keras.saving.register_keras_serializable(package="test_engine")(type("Scale", (keras.layers.Layer,), {}))
+    sys.modules["__main__"].Scale = 1
+    tf.zeros(3)
+    raise RuntimeError("SEEN" + json.dumps(seen))
 
 def crashes(directory):
     os.kill(os.getpid(), signal.SIGSEGV)
@@ -45,6 +66,24 @@ def crashes(directory):
 def hangs(directory):
     while True:
         signal.pause()
+
+def grows(directory):
+    held = b"x" * (1 << 30)
+    hangs(directory)
+
+def spins(directory):
+    while True:
+        pass
+
+def starts(directory):
+    import subprocess
+    started = subprocess.Popen(["sleep", "600"])
+    (directory.parent / "started").write_text(str(started.pid))
+    hangs(directory)
+
+def announces(directory):
+    (directory.parent / "pipe").write_text(str(os.getpid()))
+    hangs(directory)
 
 def wrong(directory):
     return {"not": "a model"}
@@ -80,8 +119,18 @@ def test_a_users_own_loader_passes(keras: Any, check: Any, tmp_path: Path) -> No
     assert verdict.exit_code == 0, messages(verdict)
 
 
-def test_nothing_of_the_caller_is_visible_in_a_child(
-    keras: Any, check: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def one_job(version: Path, out: Path, limits: Limits = NO_LIMITS) -> Job:
+    artifact = artifacts_of(version, read_saved(version / EVIDENCE_DIR)[0])[0]
+    return Job(version=str(version), artifact=artifact, out=str(out), limits=limits)
+
+
+def seen_by(out: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(read_seal(out)[0].record["error"].split("SEEN")[1])
+    return found
+
+
+def test_nothing_of_the_caller_nor_of_another_child_is_visible_in_a_child(
+    keras: Any, engine: LocalEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RELOADGATE_TEST_SECRET", "token")
 
@@ -89,15 +138,21 @@ def test_nothing_of_the_caller_is_visible_in_a_child(
     class Scale(keras.layers.Layer):
         pass
 
-    text = messages(check(own_version(keras, tmp_path, "tells")))
-    seen = json.loads(text.split("SEEN")[1].split("\n")[0])
-    assert seen["secret"] is None
-    assert seen["seed"] != os.environ.get("PYTHONHASHSEED", "random")
-    assert Path(seen["cwd"]) != Path.cwd()
-    assert seen["empty"] in ([], ["copy"])
-    assert (seen["path"], seen["main"], seen["custom"]) == ([], [], [])
-    assert seen["threads"] == 1
-    assert seen["pid"] != os.getpid()
+    version = own_version(keras, tmp_path, "tells")
+    ends = [end for n in range(2) for end in engine.run([one_job(version, tmp_path / f"out{n}")])]
+    assert [end.exit_code for end in ends] == [0, 0]
+    first, second = (seen_by(tmp_path / f"out{n}") for n in range(2))
+    for seen in (first, second):
+        assert seen["secret"] is None
+        assert seen["seed"] != os.environ.get("PYTHONHASHSEED", "random")
+        assert Path(seen["cwd"]) != Path.cwd()
+        assert seen["empty"] in ([], ["copy"])
+        assert (seen["path"], seen["main"], seen["custom"]) == ([], [], [])
+        assert (seen["threads"], seen["initialized"]) == (1, False)
+    assert len({os.getpid(), first["pid"], second["pid"]}) == 3
+    assert first["cwd"] != second["cwd"]
+    assert not {*first["random"]} & {*second["random"]}
+    assert not Path(first["cwd"]).exists(), "nothing of a child is left"
 
 
 def test_the_hash_seed_is_another_also_where_it_is_pinned() -> None:
@@ -116,28 +171,76 @@ def test_a_child_that_crashes_is_a_row_and_the_others_go_on(
     assert "returned dict, not a keras.Model" in messages(verdict)
 
 
-def test_a_child_that_hangs_is_stopped(keras: Any, engine: LocalEngine, tmp_path: Path) -> None:
-    version = own_version(keras, tmp_path, "hangs")
-    artifact = artifacts_of(version, read_saved(version / EVIDENCE_DIR)[0])[0]
-    (end,) = engine.run([Job(version=str(version), artifact=artifact, out=str(tmp_path / "out"), time_limit=2.0)])
-    assert end.timed_out
-    assert "stopped after 2 s" in end.reason
+@pytest.mark.parametrize(
+    ("loader", "limits", "reason"),
+    [
+        ("hangs", {"wall_seconds": 2.0}, "stopped after 2 s"),
+        ("spins", {"cpu_seconds": 2}, "stopped after 2 s of processor time"),
+        ("grows", {"memory_mib": 1200}, "stopped when it took more than 1200 MiB of memory"),
+    ],
+)
+def test_a_child_that_takes_too_much_is_stopped(
+    keras: Any, engine: LocalEngine, tmp_path: Path, loader: str, limits: dict[str, Any], reason: str
+) -> None:
+    version = own_version(keras, tmp_path, loader)
+    (end,) = engine.run([one_job(version, tmp_path / "out", Limits(**limits))])
+    assert end.exit_code != 0
+    assert reason in end.reason
 
 
-def test_the_bits_do_not_depend_on_how_many_run_at_once(keras: Any, engine: LocalEngine, tmp_path: Path) -> None:
+def test_what_a_child_started_is_stopped_with_it(keras: Any, engine: LocalEngine, tmp_path: Path) -> None:
+    version = own_version(keras, tmp_path, "starts")
+    (end,) = engine.run([one_job(version, tmp_path / "out", Limits(wall_seconds=4.0))])
+    assert end.stopped
+    started = int((version.parent / "started").read_text())
+    assert not psutil.pid_exists(started) or psutil.Process(started).status() == psutil.STATUS_ZOMBIE
+
+
+def arrays_in(out: Path) -> dict[str, bytes]:
+    with np.load(out / "arrays.npz") as arrays:
+        # A generator without a seed starts anew in every process: that is what `random state` is about.
+        return {key: arrays[key].tobytes() for key in arrays if not (key.startswith("before/") and "seed_gen" in key)}
+
+
+def test_the_bits_depend_neither_on_how_many_run_at_once_nor_on_the_fork(keras: Any, engine: LocalEngine, tmp_path: Path) -> None:
     model, probe = small(keras)
     version = reloadgate.save(model, tmp_path / "m/1", probe=probe, location="any")
-    artifact = artifacts_of(version, read_saved(version / EVIDENCE_DIR)[0])[0]
-    jobs = [Job(version=str(version), artifact=artifact, out=str(tmp_path / f"out{n}")) for n in range(3)]
-    assert [end.exit_code for end in engine.run(jobs)] == [0, 0, 0]
-    seen = []
-    for number in range(3):
-        with np.load(tmp_path / f"out{number}" / "arrays.npz") as arrays:
-            # A generator without a seed starts anew in every process: that is what `random state` is about.
-            seen.append({k: arrays[k].tobytes() for k in arrays if not (k.startswith("before/") and "seed_gen" in k)})
-    assert seen[0] == seen[1] == seen[2]
+    assert [end.exit_code for end in engine.run([one_job(version, tmp_path / f"out{n}") for n in range(3)])] == [0, 0, 0]
+    with LocalEngine(fork=False) as fresh_interpreters:
+        (end,) = fresh_interpreters.run([one_job(version, tmp_path / "out3")])
+    assert end.exit_code == 0
+    seen = [arrays_in(tmp_path / f"out{number}") for number in range(4)]
+    assert seen[0] == seen[1] == seen[2] == seen[3]
     assert len(seen[0]) > 20
     assert read_seal(tmp_path / "out0")[1]
+
+
+def test_a_server_that_ends_is_an_error_that_says_so(tmp_path: Path) -> None:
+    with LocalEngine() as engine, pytest.raises(EngineError, match="server ended"):
+        assert engine._server is not None
+        engine._server.kill()
+        list(engine.run([Job(version="/v", artifact=ARTIFACT, out=str(tmp_path / "out"))]))
+
+
+def test_an_interpreter_that_is_not_there_is_an_error_that_says_so(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="could not be started"), LocalEngine(python=str(tmp_path / "python")):
+        pass
+
+
+def test_ctrl_c_stops_the_children_leaves_error_and_ends_with_130(keras: Any, tmp_path: Path) -> None:
+    version = own_version(keras, tmp_path, "announces")
+    os.mkfifo(version.parent / "pipe")
+    command = [sys.executable, "-m", "reloadgate", "verify", str(version), "--reports", "reports"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        child = int((version.parent / "pipe").read_text())  # waits until the loader runs
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate()
+    assert running.returncode == 130
+    assert out == ""
+    assert err.splitlines()[:2] == ["waiting: 1 artifacts to reload", f"running: {version.as_posix()} ."]
+    assert "interrupted; the reports say ERROR" in err
+    assert read_json(tmp_path / "reports/verdict.json")["status"] == "ERROR"
+    assert not psutil.pid_exists(child)
 
 
 SCRIPT = """

@@ -10,10 +10,11 @@ The package, from the top down; each layer knows only those below it.
     judge                comparison and policy to verdict: pure; `expectations` says the same to Great Expectations
     report, terminal     verdict, metrics and pages, set to ERROR first and better only at the end; the table that ends a run
     page, exhibits, pictures     the page that people read, the arrays behind its rows, SVG
+    reuse                evidence of earlier reloads, where everything it came from is the same
     engine, live         where reloads run; the observer, the only code besides `formats` that imports Keras
     formats, project     the forms of an artifact; what `params.yaml` and the records name
     evidence, comparison, policy, verdict, probe, arrays      nouns: frozen, strict when read
-    nouns, places, files, errors                              how records are kept, and where
+    nouns, places, files, settings, progress, errors          how records are kept and settings read, and where
 
 `recording` and `verifying` are not called `record` and `verify`, because the package gives these names to functions.
 

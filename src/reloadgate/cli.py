@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 if TYPE_CHECKING:
+    from reloadgate.engine import EngineSettings
+    from reloadgate.progress import Watch
+    from reloadgate.reuse import Store
     from reloadgate.verdict import Verdict
 
 
@@ -49,6 +52,11 @@ Overrides = Annotated[
     typer.Option("--policy", metavar="KEY=VALUE", help="A setting over params.yaml, such as tolerances.resume=1e-6."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Python = Annotated[
+    str | None,
+    typer.Option("--python", metavar="PATH", help="Reload in this interpreter's environment: rehearse an upgrade."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
 @app.command(
@@ -63,23 +71,34 @@ def verify(
     what: Annotated[list[str] | None, typer.Argument(metavar="PATH|NAME", show_default=False, autocompletion=_names)] = None,
     policy: Overrides = None,
     reports: Annotated[Path | None, typer.Option(help="Folder for verdict and reports.")] = None,
+    rev: Annotated[list[str] | None, typer.Option("--rev", metavar="REV", help="The models of another git revision.")] = None,
+    all_tags: Annotated[bool, typer.Option("--all-tags", help="The models of every tag.")] = False,
+    all_commits: Annotated[bool, typer.Option("--all-commits", help="The models of every commit.")] = False,
+    python: Python = None,
     as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Reload the bytes that lie there now, compare, judge and report; without arguments, every model of params.yaml."""
     from reloadgate import report
     from reloadgate.policy import read_yaml
     from reloadgate.project import PARAMS, REPORTS, declared, read_policy, read_records
+    from reloadgate.sweep import sweep
     from reloadgate.verifying import subject_of, verify_all
 
-    folder = reports or (None if what else REPORTS / "verify")
+    others = bool(rev) or all_tags or all_commits
+    folder = reports or (None if what or others else REPORTS / "verify")
     if folder:
         report.begin(folder, "reloadgate verify")
-    settings = read_policy(policy or ())
-    known = {subject.name: subject for subject in declared(read_yaml(PARAMS))} if not what or PARAMS.exists() else {}
-    subjects = [known[one] if one in known else subject_of(Path(one)) for one in dict.fromkeys(what or known)]
-    records = read_records() if not what else None
-    evidence = folder / "evidence" if folder else None
-    comparison, verdict = verify_all(subjects, settings, records=records, evidence=evidence)
+    settings, engine = read_policy(policy or ()), _engine_settings(python=python)
+    evidence = folder / "evidence" if folder and not others else None
+    with _watch(quiet or as_json) as watch:
+        if others:
+            comparison, verdict = sweep(_revisions(rev or [], all_tags, all_commits), what or (), settings, engine, watch)
+        else:
+            known = {subject.name: subject for subject in declared(read_yaml(PARAMS))} if not what or PARAMS.exists() else {}
+            subjects = [known[one] if one in known else subject_of(Path(one)) for one in dict.fromkeys(what or known)]
+            records = read_records() if not what else None
+            comparison, verdict = verify_all(subjects, settings, records=records, evidence=evidence, settings=engine, watch=watch)
     if folder:
         report.publish(folder, verdict, comparison, evidence)
     _show(verdict, as_json, folder)
@@ -87,19 +106,23 @@ def verify(
 
 
 @app.command()
-def reload() -> None:
-    """Reload every model of params.yaml in fresh processes; the evidence goes to reports/evidence."""
+def reload(
+    fresh: Annotated[bool, typer.Option("--fresh", help="Reload also what has not changed since the last time.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Reload every model of params.yaml that changed, in fresh processes; the evidence goes to reports/evidence."""
     from reloadgate import report
-    from reloadgate.engine import LocalEngine
+    from reloadgate.engine import engine_for
     from reloadgate.policy import read_yaml
     from reloadgate.project import EVIDENCE, PARAMS, REPORTS, declared
     from reloadgate.reload import reload as reload_all
 
     report.begin(REPORTS, "reloadgate reload")
-    subjects = declared(read_yaml(PARAMS))
+    subjects, settings = declared(read_yaml(PARAMS)), _engine_settings()
     shutil.rmtree(EVIDENCE, ignore_errors=True)
-    reload_all(subjects, EVIDENCE, LocalEngine)
-    typer.echo(f"reloaded {len(subjects)} models: {EVIDENCE}")
+    with _watch(quiet) as watch:
+        reloaded = list(reload_all(subjects, EVIDENCE, engine_for(settings), settings.limits, watch, _store(settings, fresh)))
+    typer.echo(f"reloaded {len(reloaded)} models: {EVIDENCE}")
 
 
 @app.command()
@@ -163,6 +186,37 @@ def gate(as_json: AsJson = False) -> None:
     raise typer.Exit(gated.verdict.exit_code)
 
 
+def _revisions(named: list[str], all_tags: bool, all_commits: bool) -> list[str]:
+    from reloadgate.revisions import commits, tags
+
+    return [*named, *(tags(Path()) if all_tags else ()), *(commits(Path()) if all_commits else ())]
+
+
+def _engine_settings(**given: str | None) -> "EngineSettings":
+    """The section `engine` of params.yaml, and what was given on the command line over it."""
+    from reloadgate.engine import EngineSettings
+    from reloadgate.project import read_section
+    from reloadgate.settings import strictly
+
+    over = {name: value for name, value in given.items() if value is not None}
+    return strictly(EngineSettings, read_section("engine", over), "engine")
+
+
+def _store(settings: "EngineSettings", fresh: bool) -> "Store | None":
+    """Kept evidence lies where DVC keeps what is its own; none where another machine or environment reloads."""
+    from reloadgate.engine.jobs import EngineKind
+    from reloadgate.reuse import Store
+
+    elsewhere = settings.kind is not EngineKind.LOCAL or settings.python is not None
+    return None if fresh or elsewhere or not DVC_TMP.is_dir() else Store(DVC_TMP / "reloadgate/evidence")
+
+
+def _watch(silent: bool) -> "Watch":
+    from reloadgate.progress import Watch, watch_on
+
+    return Watch() if silent else watch_on(sys.stderr)
+
+
 def _show(verdict: "Verdict", as_json: bool, reports: Path | None = None) -> None:
     """The verdict for people, or as one JSON document."""
     if as_json:
@@ -176,6 +230,8 @@ def _show(verdict: "Verdict", as_json: bool, reports: Path | None = None) -> Non
 
 
 INTERRUPTED = 130
+
+DVC_TMP = Path(".dvc/tmp")
 
 
 def main() -> None:

@@ -31,7 +31,8 @@ def noun(cls: type[T]) -> type[T]:
 _adapters: dict[Any, Any] = {}
 
 
-def _adapter(cls: Any) -> Any:
+def reader_of(cls: Any) -> Any:
+    """Pydantic's reader and writer of a record; half a second for the largest ones, once a process."""
     from pydantic import TypeAdapter
 
     if cls not in _adapters:
@@ -41,7 +42,7 @@ def _adapter(cls: Any) -> Any:
 
 def to_dict(record: Any) -> Any:
     """The record as plain JSON values; the inverse of `from_dict`."""
-    return _adapter(type(record)).dump_python(record, mode="json")
+    return reader_of(type(record)).dump_python(record, mode="json")
 
 
 def from_dict(cls: type[T], data: Any, where: str = "") -> T:
@@ -58,7 +59,7 @@ def from_dict(cls: type[T], data: Any, where: str = "") -> T:
     except (ValueError, UnicodeError) as error:
         raise UnreadableRecordError(f"{where or cls.__name__}: it holds a value that no record has: {error}") from None
     try:
-        made: T = _adapter(cls).validate_json(raw, strict=True)
+        made: T = reader_of(cls).validate_json(raw, strict=True)
     except ValidationError as error:
         problems = "; ".join(_problem(e["loc"], e["msg"]) for e in error.errors()[:5])
         raise UnreadableRecordError(f"{where or cls.__name__}: not a {cls.__name__}: {problems}") from None

@@ -1,8 +1,6 @@
 """Policy: what is good enough. Read from the section `policy` of `params.yaml`; frozen."""
 
 import dataclasses
-import difflib
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -15,6 +13,7 @@ import yaml
 from reloadgate.errors import UsageError
 from reloadgate.evidence import Capability
 from reloadgate.nouns import noun, to_dict
+from reloadgate.settings import strictly
 from reloadgate.text import one_line
 
 
@@ -150,16 +149,10 @@ def policy_from(settings: Mapping[str, Any] | None, overrides: Iterable[str] = (
     Raises:
         UsageError: an unknown key (with a "did you mean"), or a value that is impossible.
     """
-    from pydantic import TypeAdapter, ValidationError
-
     merged: dict[str, Any] = _over(to_dict(Policy()), _deep_copy(settings or {}))
     for override in overrides:
         _override(merged, override)
-    try:
-        # As JSON, because strict reading of Python values takes no enum by its value. NaN is refused by name.
-        return TypeAdapter(Policy).validate_json(json.dumps(merged, default=str), strict=True)
-    except ValidationError as error:
-        raise UsageError("policy: " + "; ".join(_explained(one) for one in error.errors())) from None
+    return strictly(Policy, merged, "policy")
 
 
 def _over(defaults: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
@@ -190,21 +183,3 @@ def _override(settings: dict[str, Any], override: str) -> None:
         settings[last] = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise UsageError(f"--policy {override}: the value is no YAML: {one_line(error)}") from None
-
-
-def _explained(error: Mapping[str, Any]) -> str:
-    location = [str(part) for part in error["loc"]]
-    place = ".".join(location)
-    if error["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        known = _settings_under(Policy, location[:-1])
-        close = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.4)
-        hint = f"did you mean {close[0]}?" if close else f"it knows {', '.join(known)}"
-        return f"there is no setting {place}; {hint}"
-    message = error["msg"].removeprefix("Value error, ")
-    return f"{place}: {message}" if place else message
-
-
-def _settings_under(cls: Any, location: list[str]) -> list[str]:
-    for name in location:
-        cls = {field.name: field.type for field in dataclasses.fields(cls)}[name]
-    return [field.name for field in dataclasses.fields(cls)]

@@ -88,11 +88,19 @@ def declared(params: Mapping[str, Any]) -> list[Subject]:
 
 def read_policy(overrides: Iterable[str] = ()) -> Policy:
     """The policy of the working directory's `params.yaml`, the default where there is no such file."""
-    params = read_yaml(PARAMS) if PARAMS.exists() else {}
-    settings = params.get("policy")
-    if settings is not None and not isinstance(settings, dict):
-        raise UsageError("params.yaml: policy is not a mapping")
-    return policy_from(settings, overrides)
+    return policy_from(read_section("policy"), overrides)
+
+
+def read_section(name: str, over: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A section of the working directory's `params.yaml`, empty where there is none, with `over` on top.
+
+    Raises:
+        UsageError: it is no mapping.
+    """
+    section = read_yaml(PARAMS).get(name) if PARAMS.exists() else None
+    if section is not None and not isinstance(section, dict):
+        raise UsageError(f"params.yaml: {name} is not a mapping")
+    return {str(key): value for key, value in (section or {}).items()} | dict(over or {})
 
 
 def artifacts_of(version: Path, saved: SavedEvidence | None) -> tuple[Artifact, ...]:

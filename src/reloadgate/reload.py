@@ -1,13 +1,13 @@
 """`reload`: every artifact of every version in a fresh process. A model that does not load is a result."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from reloadgate.arrays import ArrayWriter
-from reloadgate.engine import End, Job
+from reloadgate.engine import End, EngineFor, Job, Limits
 from reloadgate.engine.child import LOG
+from reloadgate.engine.footprint import FOOTPRINT
 from reloadgate.errors import UnreadableRecordError, UsageError
 from reloadgate.evidence import (
     EVIDENCE_DIR,
@@ -18,49 +18,90 @@ from reloadgate.evidence import (
     read_seal,
     write_evidence,
 )
-from reloadgate.files import sha256_file
+from reloadgate.files import regular_files, sha256_file
 from reloadgate.nouns import SCHEMA_VERSION
+from reloadgate.progress import Watch
 from reloadgate.project import Subject, artifacts_of, folder_of
+from reloadgate.reuse import Store
 from reloadgate.text import one_line
 
-
-class Engine(Protocol):
-    """Where reloads run."""
-
-    def run(self, jobs: Iterable[Job]) -> Iterator[End]: ...
+NO_LIMITS = Limits()
+NOBODY = Watch()
 
 
-EngineFor = Callable[[Iterable[str]], AbstractContextManager[Engine]]
-"""An engine for versions whose hash seeds were these."""
-
-
-def reload(subjects: Sequence[Subject], out: Path, engine_for: EngineFor) -> None:
+def reload(
+    subjects: Sequence[Subject],
+    out: Path,
+    engine_for: EngineFor,
+    limits: Limits = NO_LIMITS,
+    watch: Watch = NOBODY,
+    store: Store | None = None,
+) -> Iterator[Subject]:
     """Reload every artifact of every subject; the evidence goes to `out/<name>/<artifact>/`.
+
+    Args:
+        limits: of every reloading process.
+        watch: is told what waits, runs and has ended.
+        store: evidence of earlier reloads, used again where everything is the same; default: everything is reloaded.
+
+    Yields:
+        Each subject once all its artifacts were reloaded, in no fixed order.
 
     Raises:
         UsageError: a version's directory is missing.
         EngineError: the engine broke.
     """
-    jobs, seeds = [], []
+    jobs: dict[str, tuple[Subject, Job]] = {}
+    seeds = []
     for subject in subjects:
         if not subject.directory.exists():
             raise UsageError(f"{subject.path} is missing: pull it (`dvc pull`), or train it (`dvc repro train@{subject.name}`)")
         saved = _saved(subject.directory)
         seeds += [saved.hash_seed] if saved else []
-        jobs += [_job(subject, artifact, out) for artifact in artifacts_of(subject.directory, saved)]
+        for artifact in artifacts_of(subject.directory, saved):
+            job = _job(subject, artifact, out, limits)
+            jobs[job.out] = (subject, job)
+    names = {key: f"{subject.name} {job.artifact.path}" for key, (subject, job) in jobs.items()}
+    if store:
+        for key in [key for key, (_, job) in jobs.items() if store.find(job)]:
+            del jobs[key]
+            watch.reused(names.pop(key))
+    left = Counter(subject.name for subject, _ in jobs.values())
+    yield from (subject for subject in subjects if not left[subject.name])
+    watch.waiting(names)
+    if not jobs:
+        return
     with engine_for(seeds) as engine:
-        for end in engine.run(jobs):
-            if end.exit_code != 0 or end.timed_out:
+        for end in engine.run([job for _, job in jobs.values()], lambda job: watch.started(job.out)):
+            broke = end.exit_code != 0 or end.stopped != ""
+            if broke:
                 _write_crash(end)
+            watch.ended(end.job.out, end.reason if broke else "")
+            if store:
+                store.keep(end.job)
+            (Path(end.job.out) / FOOTPRINT).unlink(missing_ok=True)
+            subject = jobs[end.job.out][0]
+            left[subject.name] -= 1
+            if not left[subject.name]:
+                yield subject
 
 
-def _job(subject: Subject, artifact: Artifact, out: Path) -> Job:
+def _job(subject: Subject, artifact: Artifact, out: Path, limits: Limits) -> Job:
     version = subject.directory if subject.directory.is_dir() else subject.directory.parent
     return Job(
         version=str(version.absolute()),
         artifact=artifact,
         out=str(folder_of(out, subject.name, artifact).absolute()),
+        size=_size(version / artifact.path),
+        limits=limits,
     )
+
+
+def _size(path: Path) -> int:
+    """Bytes of an artifact, as far as they can be told: the child finds what is wrong with its files."""
+    if path.is_dir():
+        return sum(_size(path / name) for name in regular_files(path, leave_out=EVIDENCE_DIR))
+    return path.stat().st_size if path.is_file() else 0
 
 
 def _saved(version: Path) -> SavedEvidence | None:

@@ -8,14 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reloadgate.compare import compare
-from reloadgate.comparison import Comparison
-from reloadgate.engine import LocalEngine
+from reloadgate.comparison import Comparison, ModelComparison
+from reloadgate.engine import Engine, EngineFor, EngineSettings, engine_for
 from reloadgate.errors import UsageError
 from reloadgate.judge import judge
+from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.policy import Policy
+from reloadgate.progress import Watch
 from reloadgate.project import Subject, VersionRecord
-from reloadgate.reload import Engine, reload
+from reloadgate.reload import NOBODY, reload
 from reloadgate.verdict import Verdict
+
+LOCAL = EngineSettings()
 
 
 def verify(version: str | os.PathLike[str], *, policy: Policy | None = None, engine: Engine | None = None) -> Verdict:
@@ -39,17 +43,27 @@ def verify_all(
     engine: Engine | None = None,
     records: dict[str, VersionRecord] | None = None,
     evidence: Path | None = None,
+    *,
+    settings: EngineSettings = LOCAL,
+    watch: Watch = NOBODY,
 ) -> tuple[Comparison, Verdict]:
     """`verify` for many versions in one engine.
 
     Args:
         evidence: the folder in which the reloaded evidence stays, for the report; default: it is deleted.
+        settings: which engine to start where none is given, and the limits of its processes.
+        watch: is told what waits, runs, has ended and was judged.
     """
     if evidence:
         shutil.rmtree(evidence, ignore_errors=True)
+    start: EngineFor = (lambda seeds: contextlib.nullcontext(engine)) if engine else engine_for(settings)
+    compared: dict[str, ModelComparison] = {}
     with contextlib.nullcontext(evidence) if evidence else tempfile.TemporaryDirectory(prefix="reloadgate-verify-") as folder:
-        reload(subjects, Path(folder), lambda seeds: contextlib.nullcontext(engine) if engine else LocalEngine(seeds))
-        comparison = compare(subjects, Path(folder), records)
+        for subject in reload(subjects, Path(folder), start, settings.limits, watch):
+            found = compare([subject], Path(folder), records)
+            compared[subject.name] = found.models[0]
+            watch.judged(subject.name, judge(found, policy).status)
+    comparison = Comparison(schema_version=SCHEMA_VERSION, models=tuple(compared[subject.name] for subject in subjects))
     return comparison, judge(comparison, policy)
 
 

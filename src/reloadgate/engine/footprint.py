@@ -1,0 +1,66 @@
+"""What a reload took from outside of the version and of the installed packages: the files, and what cannot be told.
+
+Evidence may be used again only while everything that it came from is the same. Python reports each file that it opens, each
+connection and each process (PEP 578); what was imported before the child began is found among the modules.
+"""
+
+import os
+import sys
+import sysconfig
+import time
+from pathlib import Path
+from typing import Any
+
+from reloadgate.files import sha256_file
+from reloadgate.nouns import noun, to_dict, write_json
+
+FOOTPRINT = "footprint.json"
+
+_OUTSIDE = ("socket.connect", "subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "ctypes.dlopen")
+_KERNEL = ("/dev", "/proc", "/sys")
+
+
+@noun
+class Footprint:
+    files: dict[str, str]
+    """SHA-256 by absolute path."""
+    unknown: tuple[str, ...]
+    """What was taken and cannot be told by digest: then nothing is reused."""
+
+
+class Steps:
+    """Follows this process from now on; it cannot be told to stop."""
+
+    def __init__(self) -> None:
+        self._began = time.time_ns()
+        self._read: set[str] = set()
+        self._made: set[str] = set()
+        self._outside: set[str] = set()
+        sys.addaudithook(self._hear)
+
+    def write(self, out: Path, *own: Path) -> None:
+        """Write the footprint into `out`; `own` are folders whose files are accounted for."""
+        installed = {*sysconfig.get_paths().values(), sysconfig.get_paths(vars={"base": sys.base_prefix})["stdlib"]}
+        known = [*installed, *_KERNEL, *map(str, (Path(__file__).parents[1], out, *own))]
+        roots = (*(os.path.realpath(root) + os.sep for root in known), *(path + os.sep for path in self._made))
+        imported = {module.__file__ for module in list(sys.modules.values()) if getattr(module, "__file__", None)}
+        files, unknown = {}, set(self._outside)
+        for path in sorted({os.path.realpath(path) for path in self._read | imported if path}):
+            if (path + os.sep).startswith(roots) or f"{os.sep}__pycache__{os.sep}" in path:  # made of what is listed itself
+                continue
+            try:
+                if Path(path).stat().st_ctime_ns >= self._began:
+                    unknown.add(f"{path} changed meanwhile")
+                else:
+                    files[path] = sha256_file(Path(path))[0]
+            except OSError:
+                unknown.add(f"{path} is no file")
+        write_json(out / FOOTPRINT, to_dict(Footprint(files=files, unknown=tuple(sorted(unknown)))))
+
+    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event in ("open", "os.mkdir") and isinstance(arguments[0], (str, bytes)):
+            path = os.path.realpath(os.fsdecode(arguments[0]))
+            new = event == "os.mkdir" or (isinstance(arguments[2], int) and arguments[2] & (os.O_TRUNC | os.O_EXCL))
+            (self._made if new and path not in self._read else self._read).add(path)
+        elif event in _OUTSIDE:
+            self._outside.add(event)

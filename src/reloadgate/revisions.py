@@ -1,0 +1,114 @@
+"""Model versions of other git revisions, as folders of our own: the workspace is not touched.
+
+A folder holds what a checkout of the revision would: its tracked files from git, and its model versions from DVC's cache or
+remote, each file held against the digest that DVC recorded in that revision.
+"""
+
+import hashlib
+import subprocess
+import tarfile
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from reloadgate.errors import UnreadableRecordError, UsageError
+from reloadgate.files import BLOCK
+from reloadgate.text import error_line, one_line
+
+
+def git(repository: Path, *arguments: str) -> bytes:
+    """What a git command prints.
+
+    Raises:
+        UsageError: it fails, or git is not installed.
+    """
+    try:
+        return subprocess.run(["git", "-C", str(repository), *arguments], capture_output=True, check=True).stdout
+    except FileNotFoundError:
+        raise UsageError("git is not installed, and other revisions are read with it") from None
+    except subprocess.CalledProcessError as error:
+        raise UsageError(f"git {arguments[0]}: {one_line(error.stderr.decode(errors='replace'))}") from None
+
+
+def commit(repository: Path, revision: str) -> str:
+    """The commit that a revision names."""
+    return git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}").decode().strip()
+
+
+def tags(repository: Path) -> list[str]:
+    return git(repository, "tag", "--list").decode().split()
+
+
+def commits(repository: Path) -> list[str]:
+    """Every commit that a branch or a tag leads to, the newest first."""
+    return git(repository, "rev-list", "--branches", "--tags", "HEAD").decode().split()
+
+
+def check_out(repository: Path, revision: str, into: Path) -> None:
+    """The files that git tracks in a revision; `into` is then a project of its own."""
+    with tarfile.open(fileobj=BytesIO(git(repository, "archive", "--format=tar", revision))) as archive:
+        archive.extractall(into, filter="data")
+    (into / ".dvc").mkdir(exist_ok=True)
+
+
+def code(repository: Path, revision: str) -> list[str]:
+    """What git tracks of the code in a revision: a line a module, with its digest."""
+    listed = git(repository, "ls-tree", "-r", "-z", revision).decode(errors="surrogateescape").split("\0")
+    return [line for line in listed if line.endswith(".py")]
+
+
+class Versions:
+    """The model versions that DVC tracks in one revision."""
+
+    def __init__(self, repository: Path, revision: str) -> None:
+        try:
+            from dvc.api import DVCFileSystem
+        except ImportError:
+            raise UsageError("other revisions' versions are read with DVC: pip install 'reloadgate[dvc]'") from None
+        self._files = DVCFileSystem(str(repository), rev=revision)
+
+    def digest(self, path: str) -> str | None:
+        """DVC's digest of a version; None where DVC does not track it in this revision."""
+        try:
+            found = self._files.info(path)
+        except FileNotFoundError:
+            return None
+        return _recorded(found)
+
+    def fetch(self, path: str, into: Path) -> None:
+        """A version's files, into the folder `into / path`.
+
+        Raises:
+            UnreadableRecordError: it is neither in the cache nor in a remote, or is not what DVC recorded.
+        """
+        try:
+            listed = self._files.find(path, detail=True)
+            for name, found in listed.items():
+                self._fetch_file(name, found, into)
+        except UnreadableRecordError:
+            raise
+        except Exception as error:  # of DVC, of its remotes, and of the file system
+            raise UnreadableRecordError(f"{path} cannot be fetched: {error_line(error)}") from None
+        if not listed:
+            raise UnreadableRecordError(f"{path} is not tracked in this revision")
+
+    def _fetch_file(self, name: str, found: dict[str, Any], into: Path) -> None:
+        target = into / name.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self._files.get_file(name, str(target))
+        recorded = _recorded(found)
+        if recorded and _md5(target) != recorded:
+            raise UnreadableRecordError(f"{name} is not the file that DVC recorded: its cache or remote is damaged")
+
+
+def _recorded(found: dict[str, Any]) -> str | None:
+    digest = (found.get("dvc_info") or {}).get("md5")
+    return None if digest is None else str(digest)
+
+
+def _md5(path: Path) -> str:
+    hasher = hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as stream:
+        while block := stream.read(BLOCK):
+            hasher.update(block)
+    return hasher.hexdigest()
