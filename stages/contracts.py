@@ -1,7 +1,7 @@
-"""Say what the raw tables must be, and let Great Expectations judge whether they are.
+"""What a contract says of a raw table, and how Great Expectations judges whether the table keeps it.
 
-A `Contract` declares one table; a further table is one more in `CONTRACTS`. It is judged in three sittings, since each
-needs what the one before has established: `header` (columns, number of rows), `cells` (every cell's text), `values`.
+The contracts themselves are in `stages/tables.py`. A table is judged in three sittings, since each needs what the one
+before has established: `header` (columns, number of rows), `cells` (every cell's text), `values`.
 
 Great Expectations passes a frame without rows, and NaN in a range. So every sitting counts the rows, those that look at
 cells refuse nulls, and numbers are made only of text that has passed. It takes seconds to import: functions do that.
@@ -25,76 +25,56 @@ class Kind(Enum):
     # 18 digits cannot overflow int64; `[0-9]` is ASCII, unlike `\d`; no cell has the line end that `$` would let pass.
     INTEGER = "int64", r"^-?[0-9]{1,18}$", "an integer"
     NUMBER = "float64", r"^-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?$", "a finite number with a decimal point"
+    DAY = "datetime64[s]", r"^[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])$", "a day as YYYY-MM-DD"
+    CODE = "object", r"^[A-Za-z]+$", "a code of letters of the English alphabet"
+    # Latin letters, each one character: text that was read in a wrong encoding, or decomposed, has others.
+    NAME = "object", r"^[A-Za-zÀ-ÖØ-öø-ž](?:[A-Za-zÀ-ÖØ-öø-ž '(),.-]*[A-Za-zÀ-ÖØ-öø-ž').])?$", "a name in Latin letters"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Column:
-    """One column, never empty, from `low` to `high` (both included) and, where `among` is given, one of those."""
+    """One column, never empty.
+
+    Attributes:
+        low, high: smallest and largest number (both included), if it holds numbers.
+        among: the only values that there may be, if they are few.
+        shares: smallest and largest share (0 to 1) of every one of its values, if these are classes.
+    """
 
     name: str
     kind: Kind = Kind.NUMBER
-    low: float
-    high: float
-    among: tuple[int, ...] = ()
+    low: float = 0
+    high: float = 0
+    among: tuple[int | str, ...] = ()
+    shares: tuple[float, float] | None = None
+
+    @property
+    def classes(self) -> tuple[int | str, ...]:
+        """The classes that it tells apart; empty if it holds none."""
+        return (self.among or tuple(range(int(self.low), int(self.high) + 1))) if self.shares else ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contract:
-    """One table: its columns in order (the last one is the target), and what holds for it as a whole.
+    """One table: its columns in order, and what holds for it as a whole.
 
     Attributes:
         rows: fewest and most rows.
         repeats: largest share (0 to 1) of rows that have a twin, equal in every column.
-        shares: smallest and largest share (0 to 1) of each class, if the target's integers are classes.
-        scale: what the inputs are divided by when they are prepared.
     """
 
     table: str
     columns: tuple[Column, ...]
     rows: tuple[int, int]
     repeats: float = 0.02
-    shares: tuple[float, float] | None = None
-    scale: float = 1.0
 
     @property
     def names(self) -> list[str]:
         return [column.name for column in self.columns]
 
-    @property
-    def classes(self) -> range:
-        """The classes of the target; empty if the target is a quantity."""
-        target = self.columns[-1]
-        return range(int(target.low), int(target.high) + 1) if self.shares else range(0)
 
-
-_PIXELS = tuple(Column(name=f"px{pixel:02}", kind=Kind.INTEGER, low=0, high=16) for pixel in range(64))
-
-CONTRACTS = (
-    Contract(
-        table="digits",
-        columns=(*_PIXELS, Column(name="digit", kind=Kind.INTEGER, low=0, high=9)),
-        rows=(1500, 2500),
-        shares=(0.05, 0.15),
-        scale=16.0,
-    ),
-    Contract(
-        table="diabetes",
-        columns=(  # The ranges are those of the 442 patients, with a margin for further ones.
-            Column(name="age", low=15, high=100),
-            Column(name="sex", low=1, high=2, among=(1, 2)),
-            Column(name="bmi", low=12, high=60),
-            Column(name="bp", low=40, high=180),
-            Column(name="s1", low=60, high=450),
-            Column(name="s2", low=20, high=350),
-            Column(name="s3", low=10, high=150),
-            Column(name="s4", low=1, high=15),
-            Column(name="s5", low=2, high=8),
-            Column(name="s6", low=40, high=250),
-            Column(name="progression", low=10, high=500),
-        ),
-        rows=(400, 600),
-    ),
-)
+GAP = "days since the line before"
+"""A column that a table with days gets when it is read, so that a line left out can be seen."""
 
 
 class NotJudgedError(Exception):
@@ -120,7 +100,7 @@ class Finding:
 
 def header(contract: Contract, lines: int) -> list[Any]:
     """Expectations on columns and number of rows; `lines`: how many lines the file has below its header."""
-    wanted, mend = "the columns that stages/contracts.py lists, in that order", "give the file exactly these columns"
+    wanted, mend = "the columns that stages/tables.py lists, in that order", "give the file exactly these columns"
     return [
         _ask("ExpectTableColumnsToMatchSet", wanted, mend, column_set=contract.names, exact_match=True),
         _ask("ExpectTableColumnsToMatchOrderedList", wanted, mend, column_list=contract.names),
@@ -130,7 +110,7 @@ def header(contract: Contract, lines: int) -> list[Any]:
 
 def cells(contract: Contract, lines: int) -> list[Any]:
     """Expectations on the cells as text: none is empty and each reads as its column's kind."""
-    mend = "write the number, or delete the line (where two files were joined, a second header is left over)"
+    mend = "write the value, or delete the line (where two files were joined, a second header is left over)"
     asked = _row_counts(contract, lines)
     for column in contract.columns:
         name, (_, pattern, wanted) = column.name, column.kind.value
@@ -142,39 +122,44 @@ def cells(contract: Contract, lines: int) -> list[Any]:
 
 
 def values(contract: Contract, lines: int) -> list[Any]:
-    """Expectations on the numbers: types, ranges, repeated rows, the balance of the classes."""
-    mend = "correct the value at its source or, if it is true, change its column in stages/contracts.py"
+    """Expectations on the values: types, ranges, what there may be, days in a row, repeated rows, balance of the classes."""
+    mend = "correct the value at its source or, if it is true, change its column in stages/tables.py"
     asked = _row_counts(contract, lines)
     for column in contract.columns:
-        name, dtype, low, high = column.name, column.kind.value[0], column.low, column.high
-        asked += [
-            _ask("ExpectColumnValuesToNotBeNull", "a number in every cell", mend, column=name),
-            _ask("ExpectColumnValuesToBeOfType", dtype, mend, column=name, type_=dtype),
-            _ask("ExpectColumnValuesToBeBetween", f"{low} to {high}", mend, column=name, min_value=low, max_value=high),
-        ]
+        name, (dtype, _, what), low, high = column.name, column.kind.value, column.low, column.high
+        asked += [_ask("ExpectColumnValuesToNotBeNull", f"{what} in every cell", mend, column=name)]
+        if column.kind in (Kind.INTEGER, Kind.NUMBER):
+            asked += [
+                _ask("ExpectColumnValuesToBeOfType", dtype, mend, column=name, type_=dtype),
+                _ask("ExpectColumnValuesToBeBetween", f"{low} to {high}", mend, column=name, min_value=low, max_value=high),
+            ]
+        if column.kind is Kind.DAY:
+            gap = {"column": GAP, "min_value": 1, "max_value": 1}
+            asked += [_ask("ExpectColumnValuesToBeBetween", "the day after the line before", "add the days left out", **gap)]
         if among := list(column.among):
             asked += [_ask("ExpectColumnValuesToBeInSet", f"one of {among}", mend, column=name, value_set=among)]
+        asked += _balance(column)
     wanted, mend = f"at most {contract.repeats:.0%} of the rows have a twin", "delete the repeated lines"
     unique = {"column_list": contract.names, "mostly": 1 - contract.repeats}
-    return [*asked, _ask("ExpectCompoundColumnsToBeUnique", wanted, mend, **unique), *_balance(contract)]
+    return [*asked, _ask("ExpectCompoundColumnsToBeUnique", wanted, mend, **unique)]
 
 
 def _row_counts(contract: Contract, lines: int) -> list[Any]:
     low, high = contract.rows
-    mend = "restore the file (`git checkout data/raw`), or change `rows` in stages/contracts.py"
+    mend = "restore the file (`git checkout data/raw`), or change `rows` in stages/tables.py"
     return [
         _ask("ExpectTableRowCountToBeBetween", f"{low} to {high} rows", mend, min_value=low, max_value=high),
         _ask("ExpectTableRowCountToEqual", f"{lines} rows, one a line", "report this: reading lost rows", value=lines),
     ]
 
 
-def _balance(contract: Contract) -> list[Any]:
+def _balance(column: Column) -> list[Any]:
     """Every class's share in words of Great Expectations: at least `low` of the rows are it, 1 - `high` are not."""
-    (low, high), mend = contract.shares or (0.0, 1.0), "complete the class, or thin it out, at its source"
+    (low, high), mend = column.shares or (0.0, 1.0), "complete the class, or thin it out, at its source"
     asked = []
-    for label in contract.classes:
+    for label in column.classes:
         wanted = f"{low:.0%} to {high:.0%} of the rows are {label}"
-        share = {"column": contract.names[-1], "value_set": [label]}
+        share = {"column": column.name, "value_set": [label]}
         asked += [
             _ask("ExpectColumnValuesToBeInSet", wanted, mend, **share, mostly=low),
             _ask("ExpectColumnValuesToNotBeInSet", wanted, mend, **share, mostly=1 - high),

@@ -12,13 +12,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+if not __package__:
+    # As a script, Python looks for modules in `stages/`; the package `stages` itself is one level up.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import reloadgate
 from reloadgate.nouns import write_json
 from reloadgate.policy import read_yaml
+from reloadgate.probe import Probe, map_leaves
 from reloadgate.project import MODELS, PARAMS, RECORDS, REPORTS
 from reloadgate.report import begin
+from stages.datasets import PARTS
 
 THREADS = 2
 """Fixed, because another number of threads gives other bits."""
@@ -39,20 +43,22 @@ def main(name: str) -> None:
         tf.config.list_logical_devices()
     from stages import zoo
 
-    settings = zoo.Settings(**read_yaml(PARAMS)["models"][name])
+    settings, build = zoo.Settings(**read_yaml(PARAMS)["models"][name]), zoo.MODELS[name]
     keras.utils.set_random_seed(settings.seed)
-    prepared = Path("data/prepared") / name
-    train, test, probe = (_arrays(prepared / f"{part}.npz") for part in ("train", "test", "probe"))
-    model = zoo.MODELS[name](settings, *train)
-    history = model.fit(*train, validation_data=test, batch_size=settings.batch_size, epochs=settings.epochs, verbose=2)
-    reloadgate.save(model, MODELS / name / settings.version, probe=probe, imports=("stages.zoo",), records=RECORDS)
-    _write_metrics(name, model.evaluate(*test, verbose=0, return_dict=True))
+    train, test, probe = (Probe.read(Path("data/prepared") / name / f"{part}.npz") for part in PARTS)
+    x, y, held_out = _tensors(train.x), train.y, (_tensors(test.x), test.y)
+    model = build(settings, x, y)
+    history = model.fit(x, y, validation_data=held_out, batch_size=settings.batch_size, epochs=settings.epochs, verbose=2)
+    reloadgate.save(model, MODELS / name / settings.version, probe=probe, imports=(build.__module__,), records=RECORDS)
+    _write_metrics(name, model.evaluate(*held_out, verbose=0, return_dict=True))
     _write_curve(name, history.history)
 
 
-def _arrays(path: Path) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    with np.load(path, allow_pickle=False) as arrays:
-        return arrays["x"], arrays["y"]
+def _tensors(inputs: Any) -> Any:
+    """As tensors: Keras takes no NumPy strings, and one call takes no mixture."""
+    import tensorflow as tf
+
+    return map_leaves(tf.constant, inputs)
 
 
 def _write_metrics(name: str, measured: dict[str, float]) -> None:
@@ -67,5 +73,4 @@ def _write_curve(name: str, history: dict[str, list[float]]) -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path.cwd()))
     main(sys.argv[1])

@@ -9,7 +9,7 @@ import tensorflow as tf
 from reloadgate.arrays import ArrayWriter
 from reloadgate.differences import value_difference
 from reloadgate.evidence import Group, Note
-from reloadgate.probe import Probe, Ragged, map_leaves
+from reloadgate.probe import Probe, Ragged, leaves, map_leaves
 from reloadgate.text import error_line
 
 
@@ -18,7 +18,7 @@ class Look:
 
     def __init__(self, model: Any, probe: Probe, arrays: ArrayWriter) -> None:
         self.model, self.probe, self.arrays = model, probe, arrays
-        self.inputs = tuple(map_leaves(as_input, part) for part in probe.parts())
+        self.inputs = tuple(map(as_inputs, probe.parts()))
         self.notes: list[Note] = []
 
     def note(self, group: Group, subject: str, error: object) -> None:
@@ -34,11 +34,17 @@ class Look:
             return otherwise
 
 
-def as_input(leaf: Any) -> Any:
-    """Text goes in as a tensor, because Keras takes no NumPy strings; ragged rows as a ragged tensor."""
+def as_inputs(part: Any) -> Any:
+    """Text as a tensor, because Keras takes no NumPy strings; ragged rows as a ragged tensor; and all that is beside them as
+    tensors too, because one call takes no mixture."""
+    mixed = any(isinstance(leaf, Ragged) or leaf.dtype.kind in "SU" for leaf in leaves(part))
+    return map_leaves(_as_tensor, part) if mixed else part
+
+
+def _as_tensor(leaf: Any) -> Any:
     if isinstance(leaf, Ragged):
-        return tf.RaggedTensor.from_nested_row_splits(as_input(leaf.values), leaf.splits, validate=True)
-    return tf.constant(leaf) if leaf.dtype.kind in "SU" else leaf
+        return tf.RaggedTensor.from_nested_row_splits(_as_tensor(leaf.values), leaf.splits, validate=True)
+    return tf.constant(leaf)
 
 
 def noise_between(first: np.ndarray[Any, Any], second: np.ndarray[Any, Any] | None) -> float:
