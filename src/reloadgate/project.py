@@ -8,6 +8,7 @@ from typing import Any
 from reloadgate.errors import UnreadableRecordError, UsageError
 from reloadgate.evidence import EVIDENCE_DIR, Artifact, File, SavedEvidence, read_saved, read_seal
 from reloadgate.formats import artifacts_in
+from reloadgate.inspection import Limits, limits_from
 from reloadgate.nouns import SCHEMA_VERSION, digest, from_dict, noun, read_json, to_dict, write_json
 from reloadgate.policy import Policy, policy_from, read_yaml
 
@@ -93,6 +94,14 @@ def read_policy(overrides: Iterable[str] = ()) -> Policy:
     if settings is not None and not isinstance(settings, dict):
         raise UsageError("params.yaml: policy is not a mapping")
     return policy_from(settings, overrides)
+
+
+def read_limits() -> Limits:
+    """The limits of inspection of the working directory's `params.yaml`, the default where it sets none."""
+    settings = (read_yaml(PARAMS) if PARAMS.exists() else {}).get("inspect")
+    if settings is not None and not isinstance(settings, dict):
+        raise UsageError("params.yaml: inspect is not a mapping")
+    return limits_from(settings)
 
 
 def artifacts_of(version: Path, saved: SavedEvidence | None) -> tuple[Artifact, ...]:
