@@ -124,6 +124,17 @@ def _plain(one: Any, operations: tuple[Any, ...]) -> bool:
     return not named & CALLABLE_ARGUMENTS
 
 
+def stored_as() -> dict[str, str]:
+    """Classes of layers by their public names, where the two differ: a configuration has the one, the weights the other."""
+    import keras
+
+    from keras.src.api_export import get_name_from_symbol
+
+    layers = {one for one in vars(keras.layers).values() if inspect.isclass(one)}
+    public = {one: str(get_name_from_symbol(one)).rpartition(".")[2] for one in layers}
+    return dict(sorted((name, one.__name__) for one, name in public.items() if name != one.__name__))
+
+
 def functions() -> list[str]:
     """Names that Keras resolves without importing anything: `{"class_name": "function", "module": "builtins"}`."""
     import keras
@@ -175,7 +186,7 @@ def tables() -> dict[str, bytes]:
     import keras
     import tensorflow
 
-    allowed = {"keras": keras.__version__, "classes": classes(), "functions": functions()}
+    allowed = {"keras": keras.__version__, "classes": classes(), "functions": functions(), "stored_as": stored_as()}
     graph = {"tensorflow": tensorflow.__version__, "operations": operations()}
     return {
         "keras.json": (json.dumps(allowed, indent=1) + "\n").encode(),

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 from reloadgate.inspection.documents import walk
@@ -39,11 +40,11 @@ MOST_UNSTORED = 4096
 """A size up to which a layer may be declared that holds fewer values."""
 
 
-def check(root: dict[str, Any], datasets: dict[str, Any], place: str, report: Report) -> None:
+def check(root: dict[str, Any], datasets: dict[str, Any], groups: Collection[str], place: str, report: Report) -> None:
     """Hold the weights of a `.keras` archive against its configuration.
 
     Args:
-        datasets: of the weights, by path.
+        datasets, groups: of the weights, by path.
     """
     if is_container(root):
         layers = list(layers_of(root))
@@ -54,7 +55,8 @@ def check(root: dict[str, Any], datasets: dict[str, Any], place: str, report: Re
     _check_numbering(datasets, place, report)
     compiled = root.get("compile_config")
     named = compiled.get("optimizer") if isinstance(compiled, dict) else None
-    check_optimizer(named, datasets, place, report)
+    changed = "optimizer/inner_optimizer" in groups or any(isinstance(v, dict) and v.get("lora_rank") for _, v in walk(root))
+    check_optimizer(named, datasets, place, report, simple=not changed)
 
 
 def check_weights(datasets: dict[str, Any], place: str, report: Report) -> None:
@@ -143,8 +145,12 @@ def _check_numbering(datasets: dict[str, Any], place: str, report: Report) -> No
             report.refuse("missing-weights", f"{place}:{group}", f"the variable {missing} is missing between others")
 
 
-def check_optimizer(named: Any, datasets: dict[str, Any], place: str, report: Report) -> None:
-    """The optimizer's variables against the optimizer that the configuration names, None where it names none."""
+def check_optimizer(named: Any, datasets: dict[str, Any], place: str, report: Report, simple: bool = True) -> None:
+    """The optimizer's variables against the optimizer that the configuration names, None where it names none.
+
+    Args:
+        simple: no loss scale is kept beside them, and they are of variables that are stored.
+    """
     own = _below(datasets, "optimizer")
     report.slots = len(own)
     if isinstance(named, str):
@@ -162,7 +168,7 @@ def check_optimizer(named: Any, datasets: dict[str, Any], place: str, report: Re
     counter = stored[0]
     if counter.shape == () and counter.dtype.kind == "i" and counter[()] < 0:
         report.refuse("optimizer", f"{place}:optimizer/vars/0", f"a negative number of steps, {int(counter[()])}")
-    if isinstance(named, dict) and isinstance(named.get("config"), dict) and named.get("module") in ("keras.optimizers", None):
+    if simple and isinstance(named, dict) and isinstance(named.get("config"), dict) and named.get("module") in ("keras.optimizers", None):
         _check_slots(named, [one.shape for one in stored], datasets, place, report)
 
 

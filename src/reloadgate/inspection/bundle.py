@@ -234,9 +234,11 @@ def _check_object_graph(raw: bytes, entries: dict[str, Any], where: str, limits:
     graph = message("TrackableObjectGraph", raw, where)
     if len(graph.nodes) > limits.objects:
         raise RefusedError("too-many", where, f"{len(graph.nodes)} objects")
+    # A table is one attribute, and two tensors, of its keys and of its values.
+    stored = {*entries, *(name.rpartition("-")[0] for name in entries)}
     for node in graph.nodes:
         for attribute in node.attributes:
-            if attribute.checkpoint_key not in entries:
+            if attribute.checkpoint_key not in stored:
                 raise RefusedError("missing-weights", where, f"the tensor {attribute.checkpoint_key} is missing")
         if any(not 0 <= child.node_id < len(graph.nodes) for child in node.children):
             raise RefusedError("damaged", where, "it leads to objects that are not there")

@@ -20,9 +20,8 @@ FUNCTION_MODULES = {
     *(f"keras.{m}" for m in ("activations", "losses", "metrics", "initializers", "regularizers", "constraints")),
 }
 PATHS = re.compile(r"/[^/\s]|\.{1,2}[/\\]|~[\w.-]*/|\\\\|[A-Za-z]:[\\/]|[A-Za-z][\w+.-]*://|(?s:.*)[/\\]\.\.(?:[/\\]|$)")
-PATH_KEYS = {"filepath", "path", "url", "origin", "file", "cache_dir", "weights_path"}
+FILES = {"vocabulary", "idf_weights", "filepath", "path", "url", "origin", "file", "cache_dir", "weights_path"}
 TERMS = {"vocabulary", "oov_token", "mask_token"}
-FILE_OR_LIST = {"vocabulary", "idf_weights"}
 MAY_BE_UNUSUAL = {
     "mask_value", "bin_boundaries", "max_value", "min_value", "fill_value", "value", "values", "args", "kwargs", "arguments",
     "clipnorm", "clipvalue", "global_clipnorm", "idf_weights", "class_weights",
@@ -40,23 +39,25 @@ def check(root: dict[str, Any], place: str, declared: Declared, limits: Limits, 
         report.refuse(
             "config-root", place, f"its outermost object is {root.get('class_name')!r}, which is no model that is declared"
         )
-    layers = 0
+    layers, custom = 0, set()
     for path, value in walk(root):
         where = _where(place, path)
         if isinstance(value, dict):
-            if "class_name" in value:
-                _check_object(value, where, declared, report, legacy)
-            _check_strings(value, where, path, report)
-            if path and isinstance(path[-1], int) and len(path) > 1 and path[-2] == "layers":
+            if "class_name" in value and _check_object(value, where, declared, report, legacy):
+                custom.add((*path, "config"))
+            if len(path) > 1 and path[-2] == "layers" and isinstance(path[-1], int):
                 layers += 1
                 _add_layer(value, report)
+        elif isinstance(value, str):
+            _check_text(value, path, where, any(path[:end] in custom for end in range(1, len(path))), report)
         elif isinstance(value, Unusual) and not MAY_BE_UNUSUAL.intersection(path):
             report.refuse("json-number", where, f"{value} where a number is needed")
     if layers > limits.layers:
         report.refuse("too-many", place, f"{layers} layers; the limit is {limits.layers}")
 
 
-def _check_object(value: dict[str, Any], where: str, declared: Declared, report: Report, legacy: bool) -> None:
+def _check_object(value: dict[str, Any], where: str, declared: Declared, report: Report, legacy: bool) -> bool:
+    """Add what is refused of an object; whether it is a custom one that is declared."""
     name, module = value["class_name"], value.get("module")
     if not isinstance(name, str) or not isinstance(module, str | None):
         report.refuse("config", where, "a class or module that is no text")
@@ -69,13 +70,18 @@ def _check_object(value: dict[str, Any], where: str, declared: Declared, report:
     elif name == "Lambda" and module in (None, "keras.layers"):
         _check_lambda(value, where, declared, report)
     elif _is_kerass(value, name, module, legacy):
-        if not isinstance(value.get("config", {}), dict | None):
+        config = value.get("config")
+        if isinstance(config, dict):
+            _check_files(config, where, report)
+        elif config is not None:
             report.refuse("config", where, f"the configuration of {name} is no mapping")
     elif _declared(value, declared):
         report.custom.add(_shown(value))
+        return True
     else:
         report.custom.add(_shown(value))
         report.refuse("undeclared-class", where, f"the class {_shown(value)}, which is neither Keras' own nor declared")
+    return False
 
 
 def _is_kerass(value: dict[str, Any], name: str, module: str | None, legacy: bool) -> bool:
@@ -116,18 +122,18 @@ def _check_lambda(value: dict[str, Any], where: str, declared: Declared, report:
     report.refuse("lambda", where, "a Lambda layer whose function is not one that is declared")
 
 
-def _check_strings(value: dict[str, Any], where: str, path: tuple[str | int, ...], report: Report) -> None:
-    for key, item in value.items():
-        if key in FILE_OR_LIST and isinstance(item, str):
-            report.refuse("path", f"{where}.{key}", f"{item!r}: a file that Keras would read, and not the terms themselves")
-        elif key in PATH_KEYS and isinstance(item, str):
-            report.refuse("path", f"{where}.{key}", f"{item!r}: a file or address that Keras would read")
-        elif isinstance(item, str | list) and key not in TERMS and not TERMS.intersection(path):
-            for one in item if isinstance(item, list) else [item]:
-                if isinstance(one, str) and PATHS.match(one):
-                    report.refuse(
-                        "path", f"{where}.{key}", f"{one!r} looks like a file or an address", "keep paths out of get_config"
-                    )
+def _check_files(config: dict[str, Any], where: str, report: Report) -> None:
+    """What Keras' own classes take for the name of a file, whatever it looks like."""
+    for key, item in config.items():
+        if key in FILES and isinstance(item, str) and item:
+            report.refuse("path", f"{where}.config.{key}", f"{item!r}: a file or an address that Keras would read")
+
+
+def _check_text(text: str, path: tuple[str | int, ...], where: str, custom: bool, report: Report) -> None:
+    """What looks like a file or an address. A custom class may mean something else by it, and is the user's to know."""
+    if not TERMS.intersection(path) and PATHS.match(text):
+        say = report.note if custom else report.refuse
+        say("path", where, f"{text!r} looks like a file or an address", "keep paths out of get_config")
 
 
 def _declared(value: dict[str, Any], declared: Declared) -> bool:

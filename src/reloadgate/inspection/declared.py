@@ -57,6 +57,12 @@ def operations() -> frozenset[str]:
     return frozenset(_table("tensorflow.json")["operations"])
 
 
+@cache
+def stored_as() -> dict[str, str]:
+    """The classes of layers whose public names, as configurations have them, are others."""
+    return dict(_table("keras.json")["stored_as"])
+
+
 def known_keras() -> str:
     """The version of Keras that the tables were made from."""
     return str(_table("keras.json")["keras"])

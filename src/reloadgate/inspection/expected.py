@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from reloadgate.inspection.declared import classes
+from reloadgate.inspection.declared import classes, stored_as
 from reloadgate.inspection.documents import walk
 from reloadgate.nouns import noun
 
@@ -17,7 +17,7 @@ PLAIN_DTYPES = {"float16", "bfloat16", "float32", "float64"}
 WITH_WEIGHTS = {
     "Dense", "EinsumDense", "Embedding", "Conv1D", "Conv2D", "Conv3D", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose",
     "DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D", "BatchNormalization", "LSTM", "GRU", "SimpleRNN",
-    "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "MultiHeadAttention", "GroupQueryAttention", "PReLU", "Normalization",
+    "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "MultiHeadAttention", "GroupQueryAttention", "PReLU",
 }  # fmt: skip
 """Layers that have variables once they are built."""
 
@@ -57,7 +57,7 @@ def layers_of(root: dict[str, Any], prefix: str = "") -> Iterator[Expected]:
             continue  # an operation, which holds nothing
         if name == "InputLayer" and root["class_name"] == "Sequential":
             continue
-        snake = snake_case(name)
+        snake = snake_case(stored_as().get(name, name))
         group = f"{prefix}layers/{snake}" + (f"_{used[snake]}" if used[snake] else "")
         used[snake] += 1
         if (module, name) in CONTAINERS:

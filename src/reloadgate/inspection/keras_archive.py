@@ -53,7 +53,7 @@ def _check(files: dict[str, Source], zipped: bool, declared: Declared, limits: L
             if contents.was_cut:
                 report.note("unused-bytes", WEIGHTS, f"{contents.unowned} bytes belong to nothing: something was deleted from it")
             if root is not None:
-                agreement.check(root, contents.datasets, WEIGHTS, report)
+                agreement.check(root, contents.datasets, contents.groups, WEIGHTS, report)
             contents.read_all(_of_custom_layers(root))
 
 
