@@ -46,23 +46,30 @@ CALLABLE_ARGUMENTS = {
 }
 
 OPERATION_MODULES = (
-    "array", "audio", "bitwise", "candidate_sampling", "composite_tensor", "control_flow", "count", "ctc", "cudnn_rnn", "data_flow",
+    "array", "audio", "bitwise", "candidate_sampling", "composite_tensor", "control_flow", "count", "ctc", "cudnn_rnn",
+    "data_flow",
     "functional", "image", "linalg", "list", "logging", "lookup", "manip", "map", "math", "nn", "optional", "parsing",
-    "ragged_array", "ragged_conversion", "ragged_math", "random", "random_index_shuffle", "resource_variable", "rnn", "set", "sparse",
+    "ragged_array", "ragged_conversion", "ragged_math", "random", "random_index_shuffle", "resource_variable", "rnn", "set",
+    "sparse",
     "special_math", "spectral", "state", "stateful_random", "stateless_random", "stateless_random_v2", "string", "training",
     "uniform_quant",
 )  # fmt: skip
 # What reads or writes files, prints, blocks, ends the process, or leaves this device, although its module is harmless.
 # Reading and writing checkpoints and tables is not here: `saved_model` allows it where the saver definition does.
 NOT_OPERATIONS = {
-    "ImmutableConst", "Copy", "CopyHost", "DebugGradientIdentity", "DebugGradientRefIdentity", "Abort", "Print", "PrintV2", "RecordInput",
-    "RemoteCall", "FakeParam", "AudioSummary", "AudioSummaryV2", "HistogramSummary", "ImageSummary", "MergeSummary", "ScalarSummary",
+    "ImmutableConst", "Copy", "CopyHost", "DebugGradientIdentity", "DebugGradientRefIdentity", "Abort", "Print", "PrintV2",
+    "RecordInput",
+    "RemoteCall", "FakeParam", "AudioSummary", "AudioSummaryV2", "HistogramSummary", "ImageSummary", "MergeSummary",
+    "ScalarSummary",
     "TensorSummary", "TensorSummaryV2", "InitializeTableFromTextFile", "InitializeTableFromTextFileV2", "FakeQueue",
     "FixedUnigramCandidateSampler", "MutexLock", "MutexV2", "ConsumeMutexLock",
 }  # fmt: skip
-NOT_OPERATION_PREFIXES = ("Barrier", "Queue", "Stage", "Unstage", "MapStage", "MapUnstage", "OrderedMap", "FIFOQueue", "PaddingFIFOQueue",
-                          "RandomShuffleQueue", "PriorityQueue", "ConditionalAccumulator", "SparseConditionalAccumulator", "Accumulator",
-                          "SparseAccumulator", "ResourceConditionalAccumulator", "ResourceAccumulator", "MapIncomplete", "MapPeek", "MapSize",
+NOT_OPERATION_PREFIXES = ("Barrier", "Queue", "Stage", "Unstage", "MapStage", "MapUnstage", "OrderedMap", "FIFOQueue",
+    "PaddingFIFOQueue",
+                          "RandomShuffleQueue", "PriorityQueue", "ConditionalAccumulator", "SparseConditionalAccumulator",
+                          "Accumulator",
+                          "SparseAccumulator", "ResourceConditionalAccumulator", "ResourceAccumulator", "MapIncomplete",
+                          "MapPeek", "MapSize",
                           "MapClear", "GetSessionHandle", "GetSessionTensor", "DeleteSessionTensor")  # fmt: skip
 
 MESSAGES = ("saved_model", "meta_graph", "saved_object_graph", "trackable_object_graph", "tensor_bundle", "fingerprint")
@@ -127,7 +134,6 @@ def _plain(one: Any, operations: tuple[Any, ...]) -> bool:
 def stored_as() -> dict[str, str]:
     """Classes of layers by their public names, where the two differ: a configuration has the one, the weights the other."""
     import keras
-
     from keras.src.api_export import get_name_from_symbol
 
     layers = {one for one in vars(keras.layers).values() if inspect.isclass(one)}

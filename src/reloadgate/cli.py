@@ -140,9 +140,7 @@ def inspect(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", show_default=False)],
     declare: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME", help='A custom class or function that you know: "module:Class", or as registered, "acme>Scale".'
-        ),
+        typer.Option(metavar="NAME", help='A custom class or function: "module:Class", or as registered, "acme>Scale".'),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -24,7 +24,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "StringLookup": {"vocabulary": ["a", "b/../c", "/x", "http://q"]}, "TextVectorization": {"vocabulary": ["a", "../b"]},
     "IntegerLookup": {"vocabulary": [1, 2]}, "Hashing": {"num_bins": 5}, "CategoryEncoding": {"num_tokens": 5},
     "Discretization": {"bin_boundaries": [-float("inf"), 0.0, float("inf")]}, "HashedCrossing": {"num_bins": 5},
-    "RepeatVector": {"n": 3}, "Reshape": {"target_shape": (-1,)}, "Permute": {"dims": (2, 1, 3)}, "GroupNormalization": {"groups": 3},
+    "RepeatVector": {"n": 3}, "Reshape": {"target_shape": (-1,)}, "Permute": {"dims": (2, 1, 3)},
+    "GroupNormalization": {"groups": 3},
     "CenterCrop": {"height": 8, "width": 8}, "Resizing": {"height": 8, "width": 8}, "RandomCrop": {"height": 8, "width": 8},
     "Rescaling": {"scale": 0.5}, "Masking": {"mask_value": float("nan")}, "GaussianNoise": {"stddev": 0.5}, "Dot": {"axes": 1},
     "RandomZoom": {"height_factor": 0.1}, "RandomTranslation": {"height_factor": 0.1, "width_factor": 0.1},
@@ -33,19 +34,22 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "GroupQueryAttention": {"head_dim": 2, "num_query_heads": 2, "num_key_value_heads": 1},
 }  # fmt: skip
 REQUIRED = {"filters": 4, "kernel_size": 2, "pool_size": 2, "output_size": 2, "rate": 0.5, "factor": 0.2, "num_classes": 3,
-            "target_class_ids": [0], "recall": 0.5, "precision": 0.5, "specificity": 0.5, "sensitivity": 0.5, "height_factor": 0.1}  # fmt: skip
+            "target_class_ids": [0], "recall": 0.5, "precision": 0.5, "specificity": 0.5, "sensitivity": 0.5,
+            "height_factor": 0.1}  # fmt: skip
 SHAPES: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("Dense", "RepeatVector", "Normalization"), VECTOR),
-    **dict.fromkeys(("LSTM", "GRU", "SimpleRNN", "EinsumDense", "Masking", "MultiHeadAttention", "GroupQueryAttention"), SEQUENCE),
+    **dict.fromkeys(("LSTM", "GRU", "SimpleRNN", "EinsumDense", "Masking", "MultiHeadAttention", "GroupQueryAttention"),
+    SEQUENCE),
     **dict.fromkeys(("StringLookup", "TextVectorization", "Hashing", "HashedCrossing"), ((1,), "string")),
     "IntegerLookup": ((1,), "int64"), "CategoryEncoding": (1,), "Discretization": (1,), "Embedding": ((4,), "int32"),
     "ReversibleEmbedding": ((4,), "int32"), "MelSpectrogram": (2048,), "STFTSpectrogram": (2048, 1),
 }  # fmt: skip
-SEVERAL = {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot", "Attention", "AdditiveAttention",
+SEVERAL = {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot", "Attention",
+    "AdditiveAttention",
            "HashedCrossing", "MultiHeadAttention", "GroupQueryAttention"}  # fmt: skip
 WITH_QUERY = {"MultiHeadAttention", "GroupQueryAttention"}
-NO_OUTPUT = {"Wrapper", "InputLayer", "RNN", "MaxNumBoundingBoxes"}
-"""A base, and what a model has otherwise: in every model, around a cell, or on boxes beside images."""
+NO_OUTPUT = {"Wrapper", "InputLayer", "RNN", "MaxNumBoundingBoxes", "Equalization"}
+"""A base, and what a model has otherwise: in every model, around a cell, on boxes beside images, or on values only."""
 
 
 def refused(path: Path, *declared: str) -> list[str]:
@@ -84,13 +88,8 @@ def layer_models(keras: Any) -> Iterator[tuple[str, Any]]:
         if name == "Normalization":
             layer.adapt(np.arange(12.0).reshape(3, 4))
         inputs = [keras.Input(shape, dtype=dtype) for _ in range(2 if name in SEVERAL else 1)]
-        if name == "Equalization":  # works on values only, and has no symbolic output
-            model = keras.Sequential([layer])
-            model(np.zeros((1, *IMAGE), np.float32))
-            yield name, model
-        else:
-            outputs = layer(*inputs) if name in WITH_QUERY else layer(inputs) if name in SEVERAL else layer(inputs[0])
-            yield name, keras.Model(inputs, outputs)
+        outputs = layer(*inputs) if name in WITH_QUERY else layer(inputs) if name in SEVERAL else layer(inputs[0])
+        yield name, keras.Model(inputs, outputs)
 
 
 def test_every_layer_of_keras_is_accepted_in_every_format(keras: Any, tmp_path: Path) -> None:
@@ -125,7 +124,9 @@ def _quiet() -> Any:
 
 
 def trained(keras: Any, **compiled: Any) -> Any:
-    model = keras.Sequential([keras.Input(VECTOR), keras.layers.Dense(3), keras.layers.BatchNormalization(), keras.layers.Dense(3)])
+    model = keras.Sequential(
+        [keras.Input(VECTOR), keras.layers.Dense(3), keras.layers.BatchNormalization(), keras.layers.Dense(3)]
+    )
     model.compile(**{"loss": "mse"} | compiled)
     return model
 
@@ -177,10 +178,16 @@ def test_every_loss_and_metric_is_accepted(keras: Any, tmp_path: Path, kind: str
 
 def test_every_activation_initializer_regularizer_and_constraint_is_accepted(keras: Any, tmp_path: Path) -> None:
     layers, dense = [keras.Input(VECTOR)], keras.layers.Dense
-    activations = [n for n, f in vars(keras.activations).items() if inspect.isfunction(f) and n not in ("get", "serialize", "deserialize")]
+    activations = [
+        n for n, f in vars(keras.activations).items() if inspect.isfunction(f) and n not in ("get", "serialize", "deserialize")
+    ]
     layers += [dense(4, activation=getattr(keras.activations, name)) for name in activations if name != "glu"]
     layers += [keras.layers.Activation(name) for name in activations if name != "glu"]
-    for namespace, argument in (("initializers", "kernel_initializer"), ("regularizers", "kernel_regularizer"), ("constraints", "kernel_constraint")):
+    for namespace, argument in (
+        ("initializers", "kernel_initializer"),
+        ("regularizers", "kernel_regularizer"),
+        ("constraints", "kernel_constraint"),
+    ):
         for name in sorted(name for module, name in classes() if module == f"keras.{namespace}" and name[:1].isupper()):
             if name in ("STFT", "STFTInitializer"):
                 continue  # of a spectrogram's own shape: `STFTSpectrogram` has it
@@ -198,7 +205,14 @@ def test_every_dtype_policy_is_accepted(keras: Any, tmp_path: Path, policy: str)
     try:
         layers = keras.layers
         model = keras.Sequential(
-            [keras.Input(IMAGE), layers.Conv2D(3, 2), layers.BatchNormalization(), layers.Flatten(), layers.Dense(3), layers.Dropout(0.5)]
+            [
+                keras.Input(IMAGE),
+                layers.Conv2D(3, 2),
+                layers.BatchNormalization(),
+                layers.Flatten(),
+                layers.Dense(3),
+                layers.Dropout(0.5),
+            ]
         )
         model.compile("adam", "mse")
         model.optimizer.build(model.trainable_variables)
@@ -207,7 +221,11 @@ def test_every_dtype_policy_is_accepted(keras: Any, tmp_path: Path, policy: str)
         model.save(tmp_path / "m.h5")
     finally:
         keras.config.set_dtype_policy("float32")
-    assert {name: refused(tmp_path / name) for name in ("m.keras", "m.weights.h5", "m.h5")} == {"m.keras": [], "m.weights.h5": [], "m.h5": []}
+    assert {name: refused(tmp_path / name) for name in ("m.keras", "m.weights.h5", "m.h5")} == {
+        "m.keras": [],
+        "m.weights.h5": [],
+        "m.h5": [],
+    }
 
 
 def test_quantised_models_and_low_rank_factors_are_accepted(keras: Any, tmp_path: Path) -> None:

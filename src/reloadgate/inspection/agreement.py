@@ -86,9 +86,7 @@ def _check_layer(layer: Expected, datasets: dict[str, Any], place: str, report: 
         elif len(stored) < len(shapes):
             report.refuse("missing-weights", f"{place}:{layer.group}", f"{len(stored)} variables, and {name} has {len(shapes)}")
         elif stored != shapes:
-            report.refuse(
-                "shape", f"{place}:{layer.group}", f"stored {_shown(stored)}, where the configuration says {_shown(shapes)}"
-            )
+            report.refuse("shape", f"{place}:{layer.group}", f"stored {_shown(stored)}; the configuration says {_shown(shapes)}")
     _check_dtypes(layer, datasets, below, shapes is not None, place, report)
 
 
@@ -158,9 +156,7 @@ def check_optimizer(named: Any, datasets: dict[str, Any], place: str, report: Re
     if isinstance(named, dict):
         report.optimizer = str(named.get("class_name"))
         if not own:
-            report.refuse(
-                "missing-optimizer", place, f"the model was compiled with {report.optimizer}, of which nothing is stored"
-            )
+            report.refuse("missing-optimizer", place, f"compiled with {report.optimizer}, of which nothing is stored")
             return
     stored = [datasets[path] for path in sorted(own, key=_order) if path.startswith("optimizer/vars/")]
     if not stored:
@@ -168,7 +164,12 @@ def check_optimizer(named: Any, datasets: dict[str, Any], place: str, report: Re
     counter = stored[0]
     if counter.shape == () and counter.dtype.kind == "i" and counter[()] < 0:
         report.refuse("optimizer", f"{place}:optimizer/vars/0", f"a negative number of steps, {int(counter[()])}")
-    if simple and isinstance(named, dict) and isinstance(named.get("config"), dict) and named.get("module") in ("keras.optimizers", None):
+    if (
+        simple
+        and isinstance(named, dict)
+        and isinstance(named.get("config"), dict)
+        and named.get("module") in ("keras.optimizers", None)
+    ):
         _check_slots(named, [one.shape for one in stored], datasets, place, report)
 
 

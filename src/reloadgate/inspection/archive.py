@@ -1,6 +1,7 @@
 """A zip archive whose every byte is accounted for, so that no two readers see two different archives in it.
 
-The layout is that of PKWARE's APPNOTE 6.3: members one after another from the first byte on, then the central directory, then its end.
+The layout is that of PKWARE's APPNOTE 6.3: members one after another from the first byte on, then the central directory, then
+its end.
 """
 
 import re
@@ -30,7 +31,7 @@ def members_of(source: Source, limits: Limits, report: Report) -> dict[str, Sour
     """
     directory = _directory_at(source, limits)
     try:
-        with zipfile.ZipFile(source.stream()) as archive:  # type: ignore[type-var]
+        with zipfile.ZipFile(source.stream()) as archive:
             entries = sorted(archive.infolist(), key=lambda entry: entry.header_offset)
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, OverflowError) as error:
         raise RefusedError("truncated", source.name, f"no whole archive: {error}") from None
@@ -67,7 +68,7 @@ def _directory_at(source: Source, limits: Limits) -> int:
         raise RefusedError("truncated", source.name, "no archive ends at its last byte: it was cut, or something was added")
     if FULL in (size, offset) or FULL16 in (disk, first, here, count):
         locator = at - LOCATOR.size
-        signature, disk, record, disks = LOCATOR.unpack(source.read(locator, LOCATOR.size)) if locator > 0 else (b"", 0, 0, 0)
+        signature, _, record, _ = LOCATOR.unpack(source.read(locator, LOCATOR.size)) if locator > 0 else (b"", 0, 0, 0)
         if signature != b"PK\x06\x07" or record != locator - END64.size:
             raise RefusedError("zip-layout", source.name, "the end of the archive is not where it says")
         _, _, _, _, disk, first, here, count, size, offset = END64.unpack(source.read(record, END64.size))
@@ -75,9 +76,7 @@ def _directory_at(source: Source, limits: Limits) -> int:
     if disk or first or here != count or offset + size != at:
         raise RefusedError("zip-layout", source.name, "the directory of the archive is not where it says")
     if count > limits.members or size > limits.members * 1024:
-        raise RefusedError(
-            "too-many", source.name, f"{count} members in {size} bytes of directory; the limit is {limits.members}"
-        )
+        raise RefusedError("too-many", source.name, f"{count} members, listed in {size} bytes; the limit is {limits.members}")
     return int(offset)
 
 
@@ -103,7 +102,7 @@ def _check_entry(entry: zipfile.ZipInfo, limits: Limits) -> None:
         raise RefusedError("encrypted", name, "the member is encrypted", "save the model without encryption")
     if entry.flag_bits & ~(DESCRIPTOR | UTF8 | COMPRESSION_HINTS) or entry.compress_type not in METHODS or entry.comment:
         raise RefusedError(
-            "member-type", name, f"flags {entry.flag_bits:#x}, method {entry.compress_type}: stored or deflated only"
+            "member-type", name, f"flags {entry.flag_bits:#x}, method {entry.compress_type}: only stored or deflated"
         )
     kind = entry.external_attr >> 28 if entry.create_system == 3 else 0
     if kind not in ((0, 4) if entry.is_dir() else (0, 8)):
@@ -111,9 +110,7 @@ def _check_entry(entry: zipfile.ZipInfo, limits: Limits) -> None:
     if entry.is_dir() and entry.file_size:
         raise RefusedError("member-type", name, "a directory that holds bytes")
     if entry.file_size > MIB and entry.file_size > limits.ratio * entry.compress_size:
-        raise RefusedError(
-            "ratio", name, f"{entry.file_size} bytes out of {entry.compress_size}; the limit is {limits.ratio} times"
-        )
+        raise RefusedError("ratio", name, f"{entry.file_size} bytes of {entry.compress_size}; the limit is {limits.ratio} times")
     if entry.compress_type == zipfile.ZIP_STORED and entry.file_size != entry.compress_size:
         raise RefusedError("zip-layout", name, "a stored member with two sizes")
 
@@ -137,7 +134,7 @@ def _data_start(source: Source, entry: zipfile.ZipInfo) -> int:
     theirs = (entry.CRC, entry.compress_size, entry.file_size)
     if (crc, packed, size) != theirs and not (flags & DESCRIPTOR and crc == packed == size == 0):
         raise RefusedError("zip-layout", name, "the member's own header has another size or checksum than the directory")
-    return entry.header_offset + LOCAL.size + name_size + extra_size
+    return int(entry.header_offset + LOCAL.size + name_size + extra_size)
 
 
 def _descriptor_size(source: Source, entry: zipfile.ZipInfo, at: int) -> int:
@@ -150,16 +147,14 @@ def _descriptor_size(source: Source, entry: zipfile.ZipInfo, at: int) -> int:
         if len(data) == layout.size:
             fields = layout.unpack(data)
             if (not signed or fields[0] == b"PK\x07\x08") and fields[-3:] == (entry.CRC, entry.compress_size, entry.file_size):
-                return layout.size
+                return int(layout.size)
     raise RefusedError("zip-layout", entry.orig_filename, "the sizes after the member are not those of the directory")
 
 
 def _member(packed: Source, entry: zipfile.ZipInfo) -> Source:
     crc = 0
-    if entry.compress_type == zipfile.ZIP_STORED:
-        member = packed
-    else:
-        member = unpacked(_inflated(packed, entry), entry.orig_filename)
+    stored = entry.compress_type == zipfile.ZIP_STORED
+    member = packed if stored else unpacked(_inflated(packed, entry), entry.orig_filename)
     for block in member.blocks():
         crc = zlib.crc32(block, crc)
     if crc != entry.CRC or member.size != entry.file_size:

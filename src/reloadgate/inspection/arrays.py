@@ -4,6 +4,7 @@ import ast
 import math
 import re
 import struct
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,8 @@ from reloadgate.inspection.reading import BLOCK, Source
 MAGIC = b"\x93NUMPY"
 # Version 1.0 of `numpy.lib.format`, as NumPy writes it; a structured dtype is no array of a model.
 HEADER = re.compile(
-    r"\{'descr': '([<>|=][biufcSUV]\d{1,6}|\|O|[<>|=]?O\d?)', 'fortran_order': (True|False), 'shape': (\((?:\d{1,18},? ?)*\)), \} *\n?"
+    r"\{'descr': '([<>|=][biufcSUV]\d{1,6}|\|O|[<>|=]?O\d?)', "
+    r"'fortran_order': (True|False), 'shape': (\((?:\d{1,18},? ?)*\)), \} *\n?"
 )
 
 
@@ -45,7 +47,7 @@ def inspect_npy(source: Source, limits: Limits, report: Report, name: str = "arr
     _check_finite(source, start + length, dtype, report)
 
 
-def _check_finite(source: Source, start: int, dtype: np.dtype, report: Report) -> None:  # type: ignore[type-arg]
+def _check_finite(source: Source, start: int, dtype: Any, report: Report) -> None:
     if dtype.kind not in "fc":
         return
     step = BLOCK - BLOCK % dtype.itemsize

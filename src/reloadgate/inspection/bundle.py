@@ -40,7 +40,8 @@ def inspect(folder: Folder, prefix: str, limits: Limits, report: Report) -> None
     index = folder.files.get(f"{prefix}.index")
     if index is None:
         raise RefusedError("missing-index", f"{prefix}.index", "the checkpoint has no index")
-    header, entries = None, {}
+    header: Any = None
+    entries: dict[str, Any] = {}
     for key, value in _table(index, limits):
         if header is None:
             if key:

@@ -1,7 +1,7 @@
 """The process that parses: `python -I -m reloadgate.inspection.child`, one job a line (JSON) in, one answer a line out.
 
-It imports the parsers once and forks for every job, so that each has limits of its own: memory, processor and wall time, and the size
-of what it writes. A job that breaks them, or breaks a parser, is one artifact that is refused.
+It imports the parsers once and forks for every job, so that each has limits of its own: memory, processor and wall time, and the
+size of what it writes. A job that breaks them, or breaks a parser, is one artifact that is refused.
 """
 
 import json
@@ -61,7 +61,8 @@ def run(job: Job) -> Inspected:
 
 def _read(descriptor: int, seconds: float) -> tuple[bytes, bool]:
     """Everything that is written, and whether time ran out."""
-    deadline, found = time.monotonic() + seconds, []
+    deadline = time.monotonic() + seconds
+    found: list[bytes] = []
     with os.fdopen(descriptor, "rb", buffering=0) as pipe:
         while True:
             if not select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:

@@ -36,12 +36,10 @@ def check(root: dict[str, Any], place: str, declared: Declared, limits: Limits, 
         legacy: of an `.h5` file, whose objects have no modules.
     """
     if root.get("class_name") not in ROOTS and not _declared(root, declared):
-        report.refuse(
-            "config-root", place, f"its outermost object is {root.get('class_name')!r}, which is no model that is declared"
-        )
+        report.refuse("config-root", place, f"its outermost object is {root.get('class_name')!r}, no model that is known")
     layers, custom = 0, set()
     for path, value in walk(root):
-        where = _where(place, path)
+        where = _where(place, path) if isinstance(value, dict | str | Unusual) else place
         if isinstance(value, dict):
             if "class_name" in value and _check_object(value, where, declared, report, legacy):
                 custom.add((*path, "config"))
@@ -106,16 +104,19 @@ def _check_function(value: dict[str, Any], where: str, declared: Declared, repor
     else:
         report.custom.add(name)
         if not declared.has(module, name, name):
-            report.refuse(
-                "undeclared-class", where, f"the function {name!r} of {module}, which is neither Keras' own nor declared"
-            )
+            report.refuse("undeclared-class", where, f"the function {name!r} of {module}, neither Keras' own nor declared")
 
 
 def _check_lambda(value: dict[str, Any], where: str, declared: Declared, report: Report) -> None:
     """A Lambda layer that calls a function by its registered name holds no code."""
     config = value.get("config")
     function = config.get("function") if isinstance(config, dict) else None
-    if isinstance(function, dict) and function.get("class_name") == "function" and isinstance(function.get("config"), str):
+    if (
+        isinstance(config, dict)
+        and isinstance(function, dict)
+        and function.get("class_name") == "function"
+        and isinstance(function.get("config"), str)
+    ):
         name = function["config"]
         if declared.has(function.get("module"), name, name) or (name in functions() and not config.get("arguments")):
             return

@@ -1,4 +1,4 @@
-"""What a configuration says that the weights must hold: the groups of its layers, and their shapes where Keras' rule is simple."""
+"""What a configuration says that the weights hold: the groups of its layers, and their shapes where Keras' rule is simple."""
 
 import re
 from collections import Counter
@@ -52,7 +52,7 @@ def layers_of(root: dict[str, Any], prefix: str = "") -> Iterator[Expected]:
     for one in own.get("layers") or []:
         if not isinstance(one, dict) or not isinstance(one.get("class_name"), str):
             continue
-        name, module = one["class_name"], one.get("module")
+        name, module = str(one["class_name"]), one.get("module")
         if isinstance(module, str) and module.startswith("keras.src.ops."):
             continue  # an operation, which holds nothing
         if name == "InputLayer" and root["class_name"] == "Sequential":

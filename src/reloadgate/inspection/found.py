@@ -170,6 +170,6 @@ REMEDIES = {
     "too-deep": RAISE,
     "declared-size": SAVE_AGAIN,
     "nonfinite": "find the step that made it NaN or infinite, and save a model from before it",
-    "graph-operation": "export the model again without this operation; reloadgate loads no graph that reaches files or other programs",
+    "graph-operation": "export the model without this operation: no graph is loaded that reaches files or other programs",
     "h5-feature": "write the file again with Keras: it needs plain datasets only",
 }

@@ -141,9 +141,7 @@ class Contents:
             raise RefusedError("h5-feature", self._at(path), "its values lie in other files")
         used = {created.get_filter(number)[0] for number in range(created.get_nfilters())}
         if not used <= FILTERS:
-            raise RefusedError(
-                "h5-feature", self._at(path), f"packed by filters {sorted(used - FILTERS)}, which are not HDF5's own"
-            )
+            raise RefusedError("h5-feature", self._at(path), f"packed by filters {sorted(used - FILTERS)}, not HDF5's own")
         opaque = kind.get_class() == h5py.h5t.OPAQUE and kind.get_size() == 2  # bfloat16, which HDF5 has no type for
         if kind.get_class() not in (h5py.h5t.INTEGER, h5py.h5t.FLOAT) and not opaque and dataset.dtype != np.bool_:
             raise RefusedError("h5-feature", self._at(path), "its values are no numbers")

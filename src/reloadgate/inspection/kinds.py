@@ -55,7 +55,7 @@ def _look(path: Path, declared: Declared, limits: Limits, report: Report, depth:
 
 def _directory(path: Path, declared: Declared, limits: Limits, report: Report, depth: int) -> list[Inspected]:
     try:
-        names = set(os.listdir(path))
+        names = {one.name for one in path.iterdir()}
     except OSError as error:
         raise RefusedError("unreadable", str(path), f"it cannot be listed: {error.strerror}") from None
     if saved_model.GRAPH in names or "fingerprint.pb" in names or (names and names <= {"variables", "assets", "assets.extra"}):
@@ -174,9 +174,7 @@ def _of_suffix(source: Source, name: str, declared: Declared, limits: Limits, re
         report.kind = "program"
         raise RefusedError("pickle", source.name, "a pickle or another program, which runs when it is read")
     elif head.startswith(b"PK"):
-        raise RefusedError(
-            "suffix", source.name, "an archive whose name does not say what it is", "give it the suffix .keras or .npz"
-        )
+        raise RefusedError("suffix", source.name, "an archive whose name does not say what it is", "name it .keras or .npz")
     elif name.endswith(".json"):
         report.kind = "json"
         parsed(source.read(0, limits.config + 1), source.name, limits.config, limits)

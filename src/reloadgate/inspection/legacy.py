@@ -25,9 +25,7 @@ def inspect_file(source: Source, declared: Declared, limits: Limits, report: Rep
         else:
             root = _config(file, "model_config", source.name, limits)
             if root is None:
-                report.refuse(
-                    "missing-config", source.name, "it holds no model_config", "save the model, and not its weights alone"
-                )
+                report.refuse("missing-config", source.name, "it holds no model_config", "save the whole model")
             else:
                 configuration.check(root, f"{source.name}@model_config", declared, limits, report, legacy=True)
             if WEIGHTS not in contents.groups:

@@ -4,23 +4,8 @@ import re
 
 from reloadgate.inspection.reading import Source
 
-SUFFIXES = (
-    ".pkl",
-    ".pickle",
-    ".joblib",
-    ".dill",
-    ".pt",
-    ".pth",
-    ".bin.pkl",
-    ".py",
-    ".pyc",
-    ".so",
-    ".dll",
-    ".dylib",
-    ".sh",
-    ".exe",
-    ".mar",
-)
+PICKLES = (".pkl", ".pickle", ".joblib", ".dill")
+SUFFIXES = (*PICKLES, ".pt", ".pth", ".mar", ".py", ".pyc", ".so", ".dll", ".dylib", ".sh", ".exe")
 # Protocol 2 and later; older ones have no mark, but end in "." and start with an opcode that makes or marks something.
 PICKLE = re.compile(rb"\x80[\x02-\x05]")
 OLD_PICKLE = re.compile(rb"(?:c[A-Za-z_][\w.]*\n[A-Za-z_][\w.]*\n|\(i?[A-Za-z_][\w.]*\n|\(lp?\d*\n|\(dp?\d*\n)")
@@ -29,7 +14,7 @@ PROGRAMS = (b"\x7fELF", b"MZ", b"#!", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 
 def is_pickle(source: Source) -> bool:
     head = source.read(0, 256)
-    if PICKLE.match(head) or source.name.lower().endswith((".pkl", ".pickle", ".joblib", ".dill")):
+    if PICKLE.match(head) or source.name.lower().endswith(PICKLES):
         return True
     return bool(OLD_PICKLE.match(head)) and source.read(source.size - 1, 1) == b"."
 

@@ -169,7 +169,7 @@ class Folder:
         try:
             if depth > self._limits.depth:
                 raise RefusedError("too-deep", place, f"nested deeper than {self._limits.depth} directories")
-            for name in sorted(os.listdir(descriptor)):
+            for name in sorted(entry.name for entry in os.scandir(descriptor)):
                 inside = f"{prefix}/{name}" if prefix else name
                 if self._only and not self._only(inside):
                     continue

@@ -1,7 +1,7 @@
 """A SavedModel: what its graph and every function of its library may do.
 
-Operations are those of the table; only what reaches files needs more than a name. A save or restore operation is allowed in what the
-saver definition names, on the prefix that the caller gives; a table is filled from a file only where the object graph captures an asset.
+Operations are those of the table; only what reaches files needs more than a name. A save or restore operation is allowed in what
+the saver definition names, on the prefix that the caller gives; a table is filled from a file only where that is an asset.
 """
 
 import re
@@ -123,9 +123,7 @@ class _Graph:
                     if name not in self._functions:
                         self._report.refuse("graph", f"{GRAPH}:{node.name}", f"it calls {name!r}, which is not there")
         for operation, where in sorted(strange.items()):
-            self._report.refuse(
-                "graph-operation", f"{GRAPH}:{where}", f"the operation {operation}, which is not one that models need"
-            )
+            self._report.refuse("graph-operation", f"{GRAPH}:{where}", f"the operation {operation}, which models do not need")
 
     def _check_devices(self, node: Any, body: _Body) -> None:
         if "/job:" in node.device and "/job:localhost" not in node.device:
