@@ -12,10 +12,10 @@ STAMP := $(VENV)/.installed
 export PATH := $(abspath $(BIN)):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help setup repro verify test check lint types lock schemas clean
+.PHONY: help setup repro verify test check lint types schemas allowlist fuzz lock clean
 
 help: ## List every target
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Make the environment (skipped when nothing changed)
 
@@ -45,6 +45,12 @@ lint: setup ## Style, format and the layers of the package
 
 types: setup ## mypy, strict
 	mypy
+
+allowlist: setup ## Write again what inspection allows, from the installed Keras and TensorFlow
+	$(BIN)/python tools/allow_lists.py
+
+fuzz: setup ## Feed inspection damaged artifacts for ten minutes or so
+	RELOADGATE_FUZZ=20000 $(BIN)/python -m pytest -q tests/inspection/test_fuzz.py
 
 lock: setup ## Lock again: versions and hashes, no addresses
 	printf 'uv\n' | uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 - -o requirements-setup.lock

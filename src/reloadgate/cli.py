@@ -4,6 +4,7 @@ Exit codes: 0 PASS; 1 FAIL; 2 usage or configuration; 3 UNVERIFIED or ERROR; 130
 """
 
 import json
+import os
 import shutil
 import sys
 import traceback
@@ -184,6 +185,38 @@ def gate(as_json: AsJson = False) -> None:
         typer.echo(f"{gated.verdict.status}: {objection}", err=True)
     _show(gated.verdict, as_json, REPORTS)
     raise typer.Exit(gated.verdict.exit_code)
+
+
+@app.command()
+def inspect(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", show_default=False)],
+    declare: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help='A custom class or function: "module:Class", or as registered, "acme>Scale".'),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what artifacts are and whether they are safe to load, without TensorFlow; 1 when one is refused."""
+    from reloadgate.errors import UsageError
+    from reloadgate.inspection import all_findings, said
+    from reloadgate.inspection import inspect as look
+    from reloadgate.nouns import to_dict
+    from reloadgate.project import read_limits
+
+    for path in paths:
+        if not os.path.lexists(path) and not os.path.lexists(f"{path}.index"):
+            raise UsageError(f"{path}: there is no such file, directory or checkpoint")
+    found = look(paths, declare or (), read_limits())
+    if as_json:
+        typer.echo(
+            json.dumps([to_dict(one) | {"refused": one.refused} for one in found], sort_keys=True, indent=1, ensure_ascii=False)
+        )
+    else:
+        for path, one in zip(paths, found, strict=True):
+            for finding in all_findings(one):
+                typer.echo(f"{'REFUSED' if finding.refused else 'NOTED'} {path}: {said(finding)}")
+            typer.echo(f"{'REFUSED' if one.refused else 'ACCEPTED'} {path}: {one.summary()}")
+    raise typer.Exit(1 if any(one.refused for one in found) else 0)
 
 
 def _revisions(named: list[str], all_tags: bool, all_commits: bool) -> list[str]:

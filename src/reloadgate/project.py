@@ -8,6 +8,7 @@ from typing import Any
 from reloadgate.errors import UnreadableRecordError, UsageError
 from reloadgate.evidence import EVIDENCE_DIR, Artifact, File, SavedEvidence, read_saved, read_seal
 from reloadgate.formats import artifacts_in
+from reloadgate.inspection import Limits, limits_from
 from reloadgate.nouns import SCHEMA_VERSION, digest, from_dict, noun, read_json, to_dict, write_json
 from reloadgate.policy import Policy, policy_from, read_yaml
 
@@ -101,6 +102,14 @@ def read_section(name: str, over: Mapping[str, Any] | None = None) -> dict[str, 
     if section is not None and not isinstance(section, dict):
         raise UsageError(f"params.yaml: {name} is not a mapping")
     return {str(key): value for key, value in (section or {}).items()} | dict(over or {})
+
+
+def read_limits() -> Limits:
+    """The limits of inspection of the working directory's `params.yaml`, the default where it sets none."""
+    settings = (read_yaml(PARAMS) if PARAMS.exists() else {}).get("inspect")
+    if settings is not None and not isinstance(settings, dict):
+        raise UsageError("params.yaml: inspect is not a mapping")
+    return limits_from(settings)
 
 
 def artifacts_of(version: Path, saved: SavedEvidence | None) -> tuple[Artifact, ...]:

@@ -1,0 +1,212 @@
+"""A configuration against the weights beside it: nothing missing, nothing more, and each of the right shape and dtype."""
+
+import re
+from collections import Counter
+from collections.abc import Collection
+from typing import Any
+
+from reloadgate.inspection.documents import walk
+from reloadgate.inspection.expected import (
+    WITH_WEIGHTS,
+    Expected,
+    Shape,
+    dtypes_in,
+    is_container,
+    is_plain,
+    layers_of,
+    policy_dtype,
+    shapes_of,
+)
+from reloadgate.inspection.found import Report, first
+from reloadgate.inspection.hdf5 import stored_dtype
+
+COUNTS = {"bool", "int32", "int64", "uint32", "uint64", "uint8"}
+"""What layers store that is no weight: states of seeds, counters."""
+SLOTS: dict[str, Any] = {
+    "Adam": lambda c: 3 if c.get("amsgrad") else 2,
+    "AdamW": lambda c: 3 if c.get("amsgrad") else 2,
+    "Adamax": lambda c: 2,
+    "Adagrad": lambda c: 1,
+    "Adadelta": lambda c: 2,
+    "Ftrl": lambda c: 2,
+    "Lamb": lambda c: 2,
+    "Lion": lambda c: 1,
+    "RMSprop": lambda c: 1 + bool(c.get("momentum")) + bool(c.get("centered")),
+    "SGD": lambda c: int(bool(c.get("momentum"))),
+}
+"""Variables that an optimizer keeps for each variable that it trains, all of that one's shape."""
+SIZES = {"units", "filters", "input_dim", "output_dim", "num_heads", "key_dim", "value_dim", "head_dim", "intermediate_dim"}
+MOST_UNSTORED = 4096
+"""A size up to which a layer may be declared that holds fewer values."""
+
+
+def check(root: dict[str, Any], datasets: dict[str, Any], groups: Collection[str], place: str, report: Report) -> None:
+    """Hold the weights of a `.keras` archive against its configuration.
+
+    Args:
+        datasets, groups: of the weights, by path.
+    """
+    if is_container(root):
+        layers = list(layers_of(root))
+        for layer in layers:
+            _check_layer(layer, datasets, place, report)
+        _check_nothing_more(layers, datasets, place, report)
+    _check_sizes(root, datasets, place, report)
+    _check_numbering(datasets, place, report)
+    compiled = root.get("compile_config")
+    named = compiled.get("optimizer") if isinstance(compiled, dict) else None
+    changed = "optimizer/inner_optimizer" in groups or any(isinstance(v, dict) and v.get("lora_rank") for _, v in walk(root))
+    check_optimizer(named, datasets, place, report, simple=not changed)
+
+
+def check_weights(datasets: dict[str, Any], place: str, report: Report) -> None:
+    """What holds of weights without a configuration."""
+    _check_numbering(datasets, place, report)
+    check_optimizer(None, datasets, place, report)
+
+
+def _below(names: Any, group: str) -> list[str]:
+    return [name for name in names if name.startswith(group + "/")]
+
+
+def _check_layer(layer: Expected, datasets: dict[str, Any], place: str, report: Report) -> None:
+    if layer.shared or not layer.kerass:
+        return
+    name, own = layer.config["class_name"], layer.group + "/vars"
+    below = _below(datasets, layer.group)
+    shapes = shapes_of(layer)
+    if not below:
+        if shapes or (name in WITH_WEIGHTS and _built(layer.config)):
+            report.refuse("missing-weights", f"{place}:{layer.group}", f"the weights of the layer {_name(layer)} are missing")
+        return
+    if shapes is not None:
+        stored = [datasets[path].shape for path in sorted(below, key=_order) if path.startswith(own + "/")]
+        if len(stored) != len(below) or len(stored) > len(shapes):
+            report.refuse("extra-weights", f"{place}:{layer.group}", f"{len(below)} variables, and {name} has {len(shapes)}")
+        elif len(stored) < len(shapes):
+            report.refuse("missing-weights", f"{place}:{layer.group}", f"{len(stored)} variables, and {name} has {len(shapes)}")
+        elif stored != shapes:
+            report.refuse("shape", f"{place}:{layer.group}", f"stored {_shown(stored)}; the configuration says {_shown(shapes)}")
+    _check_dtypes(layer, datasets, below, shapes is not None, place, report)
+
+
+def _check_dtypes(layer: Expected, datasets: dict[str, Any], below: list[str], known: bool, place: str, report: Report) -> None:
+    if not is_plain(layer.config) or layer.changed:
+        return
+    own = policy_dtype(layer.config.get("config", {}).get("dtype"))
+    allowed = {own} if known else dtypes_in(layer.config) | COUNTS | {"float32"}
+    for path in below:
+        if (dtype := stored_dtype(datasets[path])) not in allowed:
+            report.refuse("dtype", f"{place}:{path}", f"stored as {dtype}, where the configuration says {own}")
+
+
+def _check_nothing_more(layers: list[Expected], datasets: dict[str, Any], place: str, report: Report) -> None:
+    known = {layer.group for layer in layers}
+    pattern = re.compile(r"^((?:layers/\w+/)*?layers/\w+)/")
+    extra = set()
+    for path in datasets:
+        prefixes = {path[: match.start()] for match in re.finditer("/", path)}
+        if path.startswith("layers/") and not prefixes & known and (match := pattern.match(path)):
+            extra.add(match[1])
+    if extra:
+        report.refuse("extra-weights", place, f"weights of layers that the configuration does not have: {first(extra)}")
+
+
+def _check_sizes(root: dict[str, Any], datasets: dict[str, Any], place: str, report: Report) -> None:
+    """Sizes for which loading would allocate what the file does not hold."""
+    stored = max(MOST_UNSTORED, sum(dataset.size or 0 for dataset in datasets.values()))
+    for path, value in walk(root):
+        if (
+            not isinstance(value, dict)
+            or not isinstance(value.get("build_config"), dict)
+            or not isinstance(value.get("config"), dict)
+        ):
+            continue
+        shapes = [v for p, v in walk(value["build_config"]) if isinstance(v, int) and not isinstance(v, bool)]
+        sizes = [v for k, v in value["config"].items() if k in SIZES and isinstance(v, int) and not isinstance(v, bool)]
+        weights = value.get("class_name") in WITH_WEIGHTS
+        if any(abs(size) > stored for size in sizes) or (weights and any(abs(size) > max(stored, 1 << 20) for size in shapes)):
+            where = ".".join(map(str, path))
+            report.refuse("declared-size", f"config.json.{where}", "a layer larger than all the values that are stored")
+
+
+def _check_numbering(datasets: dict[str, Any], place: str, report: Report) -> None:
+    """Variables are numbered from 0 on, without a hole."""
+    numbered: dict[str, set[int]] = {}
+    for path in datasets:
+        group, _, name = path.rpartition("/")
+        if group.split("/")[-1] == "vars" and name.isdecimal():
+            numbered.setdefault(group, set()).add(int(name))
+    for group, numbers in numbered.items():
+        if numbers != set(range(len(numbers))):
+            missing = min(set(range(max(numbers))) - numbers)
+            report.refuse("missing-weights", f"{place}:{group}", f"the variable {missing} is missing between others")
+
+
+def check_optimizer(named: Any, datasets: dict[str, Any], place: str, report: Report, simple: bool = True) -> None:
+    """The optimizer's variables against the optimizer that the configuration names, None where it names none.
+
+    Args:
+        simple: no loss scale is kept beside them, and they are of variables that are stored.
+    """
+    own = _below(datasets, "optimizer")
+    report.slots = len(own)
+    if isinstance(named, str):
+        named = {"class_name": named, "config": None}
+    if isinstance(named, dict):
+        report.optimizer = str(named.get("class_name"))
+        if not own:
+            report.refuse("missing-optimizer", place, f"compiled with {report.optimizer}, of which nothing is stored")
+            return
+    stored = [datasets[path] for path in sorted(own, key=_order) if path.startswith("optimizer/vars/")]
+    if not stored:
+        return
+    counter = stored[0]
+    if counter.shape == () and counter.dtype.kind == "i" and counter[()] < 0:
+        report.refuse("optimizer", f"{place}:optimizer/vars/0", f"a negative number of steps, {int(counter[()])}")
+    if (
+        simple
+        and isinstance(named, dict)
+        and isinstance(named.get("config"), dict)
+        and named.get("module") in ("keras.optimizers", None)
+    ):
+        _check_slots(named, [one.shape for one in stored], datasets, place, report)
+
+
+def _check_slots(named: dict[str, Any], stored: list[Shape], datasets: dict[str, Any], place: str, report: Report) -> None:
+    config, rule = named["config"], SLOTS.get(named.get("class_name", ""))
+    if rule is None or config.get("use_ema") or config.get("gradient_accumulation_steps") or config.get("loss_scale_factor"):
+        return
+    each = rule(config)
+    slots = stored[1 if isinstance(config.get("learning_rate"), dict) else 2 :]
+    where = f"{place}:optimizer"
+    if each == 0:
+        if slots:
+            report.refuse("optimizer", where, f"{len(slots)} slots, and {named['class_name']} keeps none")
+        return
+    if len(slots) % each:
+        report.refuse("optimizer", where, f"{len(slots)} slots, and {named['class_name']} keeps {each} for each variable")
+        return
+    weights = Counter(dataset.shape for path, dataset in datasets.items() if not path.startswith("optimizer/"))
+    over = {shape for shape, count in Counter(slots).items() if count % each or count // each > weights[shape]}
+    if over:
+        report.refuse("optimizer", where, f"slots of shapes that no variable has: {_shown(sorted(over))}")
+
+
+def _built(config: dict[str, Any]) -> bool:
+    build = config.get("build_config")
+    return isinstance(build, dict) and any(isinstance(value, list) and value for value in build.values())
+
+
+def _order(path: str) -> tuple[str, int, str]:
+    group, _, name = path.rpartition("/")
+    return (group, int(name), "") if name.isdecimal() and len(name) < 10 else (group, -1, name)
+
+
+def _name(layer: Expected) -> str:
+    config = layer.config.get("config")
+    return repr(config.get("name")) if isinstance(config, dict) else "?"
+
+
+def _shown(shapes: list[Shape]) -> str:
+    return ", ".join("×".join(map(str, shape)) or "scalar" for shape in shapes[:4]) + (" …" if len(shapes) > 4 else "")
