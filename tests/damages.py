@@ -140,7 +140,7 @@ ARTIFACT_DAMAGES: dict[str, tuple[str, Damage, str, str]] = {
     "iterations reset": ("digits", _set("optimizer/vars/0", np.zeros_like), "optimizer", "iteration came back as zeros"),
     "learning rate changed": ("digits", edit_config(_optimizer_setting("learning_rate", 0.5)), "compile", "0.5"),
     "optimizer class changed": ("diabetes", edit_config(_optimizer_setting("class_name", "Adam")), "compile", "AdamW"),
-    "truncated": ("digits", truncate, "inspect", "not a whole .keras archive"),
-    "empty": ("digits", empty, "inspect", "is empty"),
+    "truncated": ("digits", truncate, "inspect", "no archive ends at its last byte"),
+    "empty": ("digits", empty, "inspect", "it has no bytes"),
     "another model's file": ("digits", another_models_file, "structure", "diabetes"),
 }

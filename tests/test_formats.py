@@ -135,13 +135,13 @@ def second_checkpoint(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("form", "damage", "group", "part"),
     [
-        ("checkpoint", move_pointer, "load", "latest_checkpoint finds nothing"),
+        ("checkpoint", move_pointer, "inspect", "ckpt-9.index: the checkpoint has no index"),
         ("checkpoint", second_checkpoint, "load", "2 checkpoints lie there"),
-        ("checkpoint", lambda folder: next(folder.glob("*.data-*")).unlink(), "inspect", "no data file"),
+        ("checkpoint", lambda folder: next(folder.glob("*.data-*")).unlink(), "inspect", "the shard is missing"),
         ("saved_model", lambda folder: (folder / "saved_model.pb").unlink(), "inspect", "saved_model.pb"),
         ("keras_directory", lambda folder: (folder / "config.json").unlink(), "inspect", "config.json"),
-        ("weights", lambda file: file.write_bytes(file.read_bytes()[:2000]), "inspect", "not a whole file"),
-        ("h5", lambda file: file.write_bytes(b""), "inspect", "not a whole HDF5 file"),
+        ("weights", lambda file: file.write_bytes(file.read_bytes()[:2000]), "inspect", "truncated"),
+        ("h5", lambda file: file.write_bytes(b""), "inspect", "it has no bytes"),
     ],
 )
 def test_what_is_damaged_says_so(

@@ -10,7 +10,7 @@ import pytest
 
 import reloadgate
 from reloadgate.errors import RefusedError, UsageError
-from reloadgate.evidence import EVIDENCE_DIR, Kind, read_saved
+from reloadgate.evidence import EVIDENCE_DIR, MODES, Kind, read_saved
 
 pytestmark = pytest.mark.keras
 
@@ -127,7 +127,7 @@ def test_the_evidence_holds_every_kind_of_state(keras: Any, tmp_path: Path) -> N
     assert {v.kind for v in variables} == {Kind.WEIGHT, Kind.SLOT, Kind.RANDOM_STATE, Kind.RECURRENT_STATE}
     assert sum(v.kind is Kind.SLOT for v in variables) == len(model.optimizer.variables)
     assert {log.name for log in saved.observation.logs} == {"loss", "mae"}
-    assert {output.mode for output in saved.observation.outputs} == {"call", "predict"}
+    assert {output.mode for output in saved.observation.outputs} == {*MODES}
     assert all(log.values.shape == (3,) for log in saved.observation.logs)
 
 

@@ -5,6 +5,7 @@ The package, from the top down; each layer knows only those below it.
     cli                  argv to one verb to exit code; the only place that prints or exits
     verifying, gate      compositions of the verbs
     recording            `save` and `record`: evidence in the training process
+    restoring, callbacks `restore`: everything back; `SaveVersions`: verified versions during training, and exact resume
     reload               evidence again, in a fresh process for every artifact
     compare              the facts: a row for every single thing looked at (`rows`, `state_rows`, `behaviour_rows`)
     judge                comparison and policy to verdict: pure; `expectations` says the same to Great Expectations
@@ -24,15 +25,19 @@ Importing the package costs nothing: TensorFlow is imported by what observes a m
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from reloadgate.callbacks import SaveVersions
     from reloadgate.policy import Policy
     from reloadgate.recording import record, save
+    from reloadgate.restoring import restore
     from reloadgate.verifying import verify
 
-__all__ = ["Policy", "record", "save", "verify"]
+__all__ = ["Policy", "SaveVersions", "record", "restore", "save", "verify"]
 
 _HOMES = {
     "Policy": "reloadgate.policy",
+    "SaveVersions": "reloadgate.callbacks",
     "record": "reloadgate.recording",
+    "restore": "reloadgate.restoring",
     "save": "reloadgate.recording",
     "verify": "reloadgate.verifying",
 }

@@ -205,8 +205,17 @@ class Artifact:
 
 
 @noun
+class Progress:
+    """How far training had come: epochs that were complete, and steps of the optimizer."""
+
+    epoch: int
+    step: int
+
+
+@noun
 class SavedEvidence:
     schema_version: str
+    progress: Progress
     artifacts: tuple[Artifact, ...]
     files: tuple[File, ...]
     recipe: Recipe

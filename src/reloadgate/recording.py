@@ -11,7 +11,7 @@ from typing import Any
 
 from reloadgate.arrays import ArrayWriter
 from reloadgate.errors import RefusedError
-from reloadgate.evidence import EVIDENCE_DIR, Artifact, File, Observation, Recipe, SavedEvidence, write_evidence
+from reloadgate.evidence import EVIDENCE_DIR, Artifact, File, Observation, Progress, Recipe, SavedEvidence, write_evidence
 from reloadgate.files import project_root, regular_files, remove_stale_staging, sha256_file, staged_directory
 from reloadgate.formats import artifacts_in, demand_builder, formats_named
 from reloadgate.nouns import SCHEMA_VERSION
@@ -35,6 +35,7 @@ def save(
     imports: Sequence[str] = (),
     code_path: Sequence[str] | None = None,
     steps: int = RESUMED_STEPS,
+    epoch: int = 0,
     records: str | os.PathLike[str] | None = None,
     location: str = PERSISTENT,
 ) -> Path:
@@ -51,6 +52,7 @@ def save(
         imports: modules that register the model's custom objects.
         code_path: folders in which `imports` are found; default: the project's root and its `src/`.
         steps: training steps to resume on the probe.
+        epoch: how many epochs are complete; `restore` gives it back.
         records: a folder, tracked by git, that takes the version's small record `<name>.json` for the pipeline.
         location: "persistent", or "any" to allow a temporary place (for tests; the report says so).
 
@@ -83,7 +85,7 @@ def save(
                 form.save(model, staged / form.FILE)
                 artifacts.append(Artifact(format=form.NAME, path=form.FILE, capability=form.CAPABILITY))
             recipe = Recipe(loader=None, builder=builder, imports=tuple(imports), code_path=_code_path(destination, code_path))
-            _seal(evidence, observed, tuple(artifacts), manifest(staged), recipe)
+            _seal(evidence, observed, _progress(model, epoch), tuple(artifacts), manifest(staged), recipe)
     except FileExistsError:
         raise RefusedError(f"the model version {destination} was published by another process in the meantime") from None
     if records is not None:
@@ -101,6 +103,7 @@ def record(
     imports: Sequence[str] = (),
     code_path: Sequence[str] | None = None,
     steps: int = RESUMED_STEPS,
+    epoch: int = 0,
     records: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Take evidence for artifacts that your own code has saved.
@@ -109,7 +112,7 @@ def record(
         version: the directory that holds the artifacts.
         loader: "module:function", called in the fresh process with the directory (`pathlib.Path`), returning a
             `keras.Model`; needed where the artifacts are in no format that reloadgate knows.
-        model, probe, builder, imports, code_path, steps, records: as for `save`.
+        model, probe, builder, imports, code_path, steps, epoch, records: as for `save`.
 
     Returns:
         The version's directory.
@@ -133,7 +136,7 @@ def record(
     try:
         with staged_directory(directory / EVIDENCE_DIR) as staged:
             files = manifest(directory, leave_out=staged.name)
-            _seal(staged, _observe(model, batch, steps, staged), artifacts, files, recipe)
+            _seal(staged, _observe(model, batch, steps, staged), _progress(model, epoch), artifacts, files, recipe)
     except FileExistsError:
         raise RefusedError(f"{directory} was given evidence by another process in the meantime") from None
     if records is not None:
@@ -152,8 +155,18 @@ def _observe(model: Any, probe: Probe, steps: int, evidence: Path) -> Observatio
     return observation
 
 
+def _progress(model: Any, epoch: int) -> Progress:
+    optimizer = getattr(model, "optimizer", None)
+    return Progress(epoch=epoch, step=0 if optimizer is None else int(optimizer.iterations.numpy()))
+
+
 def _seal(
-    evidence: Path, observation: Observation, artifacts: tuple[Artifact, ...], files: tuple[File, ...], recipe: Recipe
+    evidence: Path,
+    observation: Observation,
+    progress: Progress,
+    artifacts: tuple[Artifact, ...],
+    files: tuple[File, ...],
+    recipe: Recipe,
 ) -> None:
     from reloadgate.live.environment import environment
 
@@ -161,6 +174,7 @@ def _seal(
         evidence,
         SavedEvidence(
             schema_version=SCHEMA_VERSION,
+            progress=progress,
             artifacts=artifacts,
             files=files,
             recipe=recipe,

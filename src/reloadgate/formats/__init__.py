@@ -45,10 +45,6 @@ class Format(Protocol):
         """The storage paths of the variables that the artifact holds; None where the format has no such paths."""
         ...
 
-    def inspect(self, path: Path) -> list[str]:
-        """What is wrong with the artifact, without loading it and without TensorFlow; empty when nothing is."""
-        ...
-
 
 FORMATS: dict[str, Format] = {
     module.NAME: module for module in (keras_archive, keras_directory, weights, checkpoint, saved_model, h5, own)

@@ -120,12 +120,3 @@ def stored_config(path: Path) -> dict[str, Any] | None:
 
 def stored_variables(path: Path) -> list[str] | None:
     return None
-
-
-def inspect(path: Path) -> list[str]:
-    if not path.is_dir():
-        return [f"{path.name} is missing" if not path.exists() else f"{path.name} is not a directory"]
-    prefixes = [index.with_suffix("") for index in path.glob("*.index")]
-    if not prefixes:
-        return [f"{path.name} holds no checkpoint: there is no .index file"]
-    return [f"{prefix.name} has no data file" for prefix in prefixes if not any(path.glob(f"{prefix.name}.data-*"))]

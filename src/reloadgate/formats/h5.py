@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from reloadgate.evidence import Capability, Recipe
-from reloadgate.formats.keras_archive import hdf5_datasets
 
 NAME = "h5"
 FILE = "model.h5"
@@ -37,13 +36,3 @@ def stored_config(path: Path) -> dict[str, Any] | None:
 
 def stored_variables(path: Path) -> list[str] | None:
     return None
-
-
-def inspect(path: Path) -> list[str]:
-    if not path.is_file():
-        return [f"{path.name} is missing" if not path.exists() else f"{path.name} is not a regular file"]
-    try:
-        hdf5_datasets(path)
-    except (OSError, RuntimeError) as error:
-        return [f"{path.name} is not a whole HDF5 file: {error}"]
-    return []

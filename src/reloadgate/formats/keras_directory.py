@@ -35,9 +35,3 @@ def stored_config(path: Path) -> dict[str, Any] | None:
 
 def stored_variables(path: Path) -> list[str] | None:
     return hdf5_datasets(path / MEMBERS[-1])
-
-
-def inspect(path: Path) -> list[str]:
-    if not path.is_dir():
-        return [f"{path.name} is missing" if not path.exists() else f"{path.name} is not a directory"]
-    return [f"{path.name} lacks {member}" for member in MEMBERS if not (path / member).is_file()]

@@ -48,10 +48,6 @@ def stored_variables(path: Path) -> list[str] | None:
     return None
 
 
-def inspect(path: Path) -> list[str]:
-    return [] if path.is_dir() else [f"{path} is not a directory"]
-
-
 def imported(reference: str) -> Callable[..., Any]:
     """The function that "module:function" names.
 

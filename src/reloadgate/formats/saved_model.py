@@ -36,10 +36,3 @@ def stored_config(path: Path) -> dict[str, Any] | None:
 
 def stored_variables(path: Path) -> list[str] | None:
     return None
-
-
-def inspect(path: Path) -> list[str]:
-    if not path.is_dir():
-        return [f"{path.name} is missing" if not path.exists() else f"{path.name} is not a directory"]
-    wanted = [GRAPH, f"{VARIABLES}.index"]
-    return [f"{path.name} lacks {name}" for name in wanted if not (path / name).is_file()]

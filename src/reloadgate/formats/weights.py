@@ -43,23 +43,6 @@ def stored_variables(path: Path) -> list[str] | None:
     return hdf5_datasets(path) if path.suffix == ".h5" else None  # shards number the parts of one list anew
 
 
-def inspect(path: Path) -> list[str]:
-    if not path.is_file():
-        return [f"{path.name} is missing" if not path.exists() else f"{path.name} is not a regular file"]
-    try:
-        if path.suffix == ".h5":
-            hdf5_datasets(path)
-            return []
-        shards = _shards(path)
-        found = [f"{path.name} names the shard {shard.name}, which is missing" for shard in shards if not shard.is_file()]
-        for shard in shards:
-            if shard.is_file():
-                hdf5_datasets(shard)
-        return found
-    except (OSError, ValueError, KeyError, AttributeError, RuntimeError) as error:
-        return [f"{path.name} is not a whole file of weights: {error}"]
-
-
 def _shards(index: Path) -> list[Path]:
     named = json.loads(index.read_bytes())["weight_map"].values()
     return sorted({index.parent / name for names in named for name in ([names] if isinstance(names, str) else names)})

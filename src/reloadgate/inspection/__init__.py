@@ -54,15 +54,19 @@ def inspect(paths: Sequence[Path], declared: Iterable[str] = (), limits: Limits 
     return [from_dict(Inspected, json.loads(answer)) for answer in answers]
 
 
-def refusals(path: Path, declared: Iterable[str] = (), limits: Limits | None = None) -> list[str]:
-    """Why an artifact is not to be loaded, a line a reason; empty when it may be.
+HARMLESS = frozenset({"missing-weights", "extra-weights", "shape", "dtype", "missing-optimizer", "optimizer", "nonfinite"})
+"""Codes of what is wrong with the model and does no harm when it is loaded: what exactly it lost, a reload can say."""
+
+
+def refusals(path: Path, declared: Iterable[str] = (), limits: Limits | None = None) -> list[Finding]:
+    """Why an artifact is refused; empty when it is not.
 
     It forks the calling process, which must have one thread: meant for the process that is about to load.
     """
     from reloadgate.inspection.child import Job, run
 
     job = Job(path=str(Path(path).absolute()), declared=tuple(declared), limits=limits or Limits())
-    return [said(finding) for finding in all_findings(run(job)) if finding.refused]
+    return [finding for finding in all_findings(run(job)) if finding.refused]
 
 
 def all_findings(inspected: Inspected) -> list[Finding]:

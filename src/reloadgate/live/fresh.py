@@ -1,6 +1,7 @@
 """What happens in the fresh process: read and hash the bytes, load them, observe the model, write the evidence."""
 
 import gc
+import importlib
 import logging
 import os
 import sys
@@ -38,6 +39,7 @@ from reloadgate.evidence import (
 )
 from reloadgate.files import project_root, regular_files, sha256_file
 from reloadgate.formats import belongs, format_named, own
+from reloadgate.inspection import HARMLESS, Finding, refusals, said
 from reloadgate.live.environment import environment, set_threads
 from reloadgate.live.look import Look
 from reloadgate.live.observe import GLANCED, glance, observe
@@ -80,9 +82,13 @@ def reload_artifact(version: Path, artifact: Artifact, out: Path, folder: Path) 
     files = _copy_and_hash(version, artifact, private, bare=saved is None)
     _make_importable(recipe, version)
     arrays, loaded = ArrayWriter(), Loaded()
-    loaded.checks.extend(_looked_at(artifact, version, private))
+    loaded.checks.extend(_location(version))
     try:
-        if not any(check.tried is Tried.BROKEN for check in loaded.checks if check.group is Group.INSPECT):
+        with _catching_warnings(loaded.warnings):
+            declared = _declared(recipe)
+        refused = refusals(private / artifact.path, declared)
+        loaded.checks.extend(_inspected(artifact, refused))
+        if artifact.format == own.NAME or HARMLESS.issuperset(finding.code for finding in refused):
             _reload(artifact, version, private, folder, saved, theirs, recipe, arrays, loaded)
         else:
             loaded.error = "it was not loaded, because inspection refused it"
@@ -133,8 +139,6 @@ def _reload(
     probe = _probe(version, saved)
     inputs = Look(None, probe, arrays).inputs[0] if probe.rows else None
     with _catching_warnings(loaded.warnings):
-        for module in recipe.imports:
-            __import__(module)
         try:
             model = form.load(first, recipe, inputs)
         finally:
@@ -173,8 +177,7 @@ def _reload(
     loaded.checks.append(_try(Group.RELOCATION, lambda: same_again(other)))
 
 
-def _looked_at(artifact: Artifact, version: Path, private: Path) -> Iterator[Check]:
-    """What is known of the artifact before anything is loaded."""
+def _location(version: Path) -> Iterator[Check]:
     place = look_at(version)
     for message in place.problems:
         yield Check(group=Group.LOCATION, subject="version", tried=Tried.BROKEN, message=message)
@@ -182,10 +185,22 @@ def _looked_at(artifact: Artifact, version: Path, private: Path) -> Iterator[Che
         yield Check(group=Group.LOCATION, subject="version", tried=Tried.SKIPPED, message=message)
     if not place.problems:
         yield Check(group=Group.LOCATION, subject="version", tried=Tried.HOLDS, message="")
-    refused = format_named(artifact.format).inspect(private / artifact.path)
-    for message in refused:
-        yield Check(group=Group.INSPECT, subject="artifact", tried=Tried.BROKEN, message=message)
-    if not refused:
+
+
+def _declared(recipe: Recipe) -> list[str]:
+    """Import the declared modules; return the custom classes and functions that they bring, as inspection names them."""
+    for name in recipe.imports:
+        importlib.import_module(name)
+    found = [f"{name}:{attribute}" for name in recipe.imports for attribute in vars(sys.modules[name])]
+    return [*found, *keras.saving.get_custom_objects()]
+
+
+def _inspected(artifact: Artifact, refused: list[Finding]) -> Iterator[Check]:
+    """What inspection says of the bytes before anything loads them; of what the user's own loader reads, it is told only."""
+    tried = Tried.SKIPPED if artifact.format == own.NAME else Tried.BROKEN
+    for finding in refused:
+        yield Check(group=Group.INSPECT, subject=finding.place, tried=tried, message=said(finding))
+    if not refused or tried is Tried.SKIPPED:
         yield Check(group=Group.INSPECT, subject="artifact", tried=Tried.HOLDS, message="")
 
 

@@ -25,6 +25,9 @@ from reloadgate.live.variables import components, read
 from reloadgate.nouns import json_object
 from reloadgate.probe import Probe
 
+RESTORED = (Kind.RANDOM_STATE, Kind.RECURRENT_STATE)
+"""Kinds that no format stores: the evidence keeps them whole, and `restore` gives them back."""
+
 
 def observe(
     model: Any,
@@ -53,7 +56,10 @@ def observe(
     with hold.held(model) as state, hold.deterministic_operations():
         shown = _Graphs(look, state, catalog(model))
         listed = shown.listed
-        before = {entry.key: arrays.put(f"before/{entry.key}", read(entry.variable)) for entry in listed.entries}
+        before = {
+            entry.key: arrays.put(f"before/{entry.key}", read(entry.variable), whole=entry.kind in RESTORED)
+            for entry in listed.entries
+        }
         optimizers = tuple(_optimizer(look, path, o, listed, was_built.get(path, False)) for path, o in listed.optimizers)
         behaviour = Behaviour(look, state, listed, random_state or {})
         outputs = tuple(behaviour.predictions(shown.serve, shown.training))

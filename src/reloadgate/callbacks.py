@@ -1,0 +1,162 @@
+"""`SaveVersions`: verified model versions during training, kept and pruned, and exact resume after a kill."""
+
+import contextlib
+import os
+import shutil
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+
+from reloadgate.engine import LocalEngine
+from reloadgate.errors import UnreadableRecordError, UsageError
+from reloadgate.evidence import EVIDENCE_DIR, read_saved, read_seal
+from reloadgate.files import remove_stale_staging
+from reloadgate.formats import keras_archive
+from reloadgate.nouns import SCHEMA_VERSION, from_dict, noun, read_json, to_dict, write_json
+from reloadgate.policy import Policy
+from reloadgate.recording import PERSISTENT, save
+from reloadgate.restoring import put_in_place, refuse_altered
+from reloadgate.verdict import Status
+from reloadgate.verifying import verify
+
+LEDGER = "versions.json"
+"""Beside the versions: the verdict of each. A version that is not in it was never judged."""
+
+
+@noun
+class Kept:
+    epoch: int
+    evidence_sha256: str
+    status: Status
+    score: float | None
+
+
+@noun
+class Ledger:
+    schema_version: str
+    versions: dict[str, Kept]
+
+
+class SaveVersions(keras.callbacks.Callback):  # type: ignore[misc]
+    """Save a version every so many epochs, verify it in a fresh process, keep the last and the best, and resume from them.
+
+    A version that does not pass is warned about and is never resumed from; training goes on. Where training was killed,
+    `fit` with the same arguments continues after the last version that passed and ends with the same bits, if the order of
+    the data depends on the epoch alone (`shuffle=False`, or a `PyDataset` that shuffles by a seed and its epoch).
+
+    Args:
+        folder: takes the versions, `epoch-00001` and so on.
+        probe: as for `reloadgate.save`; so are `imports`, `code_path` and `location`.
+        every: epochs from one version to the next.
+        keep: how many of the last versions stay. The last that passed and the best that passed always stay.
+        best: the name of a log (`val_loss`); None keeps no best.
+        mode: whether a smaller or a larger value of it is better.
+        policy: what a version must meet.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        probe: Any,
+        every: int = 1,
+        keep: int = 3,
+        best: str | None = None,
+        mode: Literal["min", "max"] = "min",
+        imports: Sequence[str] = (),
+        code_path: Sequence[str] | None = None,
+        location: str = PERSISTENT,
+        policy: Policy | None = None,
+    ) -> None:
+        super().__init__()
+        if every < 1 or keep < 1:
+            raise UsageError(f"SaveVersions saves every 1 epoch or more and keeps 1 version or more, not {every} and {keep}")
+        self.folder, self.probe, self.every, self.keep = Path(folder), probe, every, keep
+        self.best, self.mode, self.policy = best, mode, policy or Policy()
+        self._options = {"imports": imports, "code_path": code_path, "location": location}
+        self._open = contextlib.ExitStack()
+        self._engine: LocalEngine | None = None
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Continue after the last version that passed; what a kill left unjudged is judged first."""
+        if self.folder.is_dir():
+            remove_stale_staging(self.folder)
+        for version in sorted(self.folder.glob("epoch-*")):
+            if version.name not in self._ledger():
+                self._judge(version, None)
+        passed = [name for name, kept in self._ledger().items() if kept.status is Status.PASS and self._whole(name, kept)]
+        if passed:
+            self._resume(self.folder / max(passed, key=lambda name: self._ledger()[name].epoch))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        done = epoch + 1
+        version = self.folder / f"epoch-{done:05}"
+        if done % self.every or version.exists():
+            return
+        save(self.model, version, probe=self.probe, epoch=done, **self._options)  # type: ignore[arg-type]
+        self._judge(version, (logs or {}).get(self.best) if self.best else None)
+        self._prune()
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        self._open.close()
+        self._engine = None
+        self.model._initial_epoch = None
+
+    def _judge(self, version: Path, score: float | None) -> None:
+        if self._engine is None:
+            self._engine = self._open.enter_context(LocalEngine())
+        verdict = verify(version, policy=self.policy, engine=self._engine)
+        if verdict.status is not Status.PASS:
+            first = next(iter(verdict.of(Status.FAIL, Status.ERROR, Status.UNVERIFIED)), None)
+            warnings.warn(
+                f"the version {version} is {verdict.status}: {first.message if first else verdict.reason}; "
+                f"`reloadgate verify {version}` says more",
+                stacklevel=2,
+            )
+        try:
+            saved, seal = read_saved(version / EVIDENCE_DIR)[0], read_seal(version / EVIDENCE_DIR)[0].sha256
+        except UnreadableRecordError:
+            return
+        score = None if score is None else float(score)
+        kept = Kept(epoch=saved.progress.epoch, evidence_sha256=seal, status=verdict.status, score=score)
+        self._write(self._ledger() | {version.name: kept})
+
+    def _ledger(self) -> dict[str, Kept]:
+        path = self.folder / LEDGER
+        return from_dict(Ledger, read_json(path), str(path)).versions if path.exists() else {}
+
+    def _write(self, versions: dict[str, Kept]) -> None:
+        write_json(self.folder / LEDGER, to_dict(Ledger(schema_version=SCHEMA_VERSION, versions=versions)))
+
+    def _whole(self, name: str, kept: Kept) -> bool:
+        try:
+            return read_seal(self.folder / name / EVIDENCE_DIR)[0].sha256 == kept.evidence_sha256
+        except UnreadableRecordError:
+            return False
+
+    def _resume(self, version: Path) -> None:
+        saved, arrays = read_saved(version / EVIDENCE_DIR)
+        refuse_altered(version, saved)
+        optimizer = self.model.optimizer
+        if not optimizer.built:
+            optimizer.build(self.model.trainable_variables)
+        self.model.load_weights(version / keras_archive.FILE)
+        put_in_place(self.model, saved, arrays, version)
+        self.model._initial_epoch = saved.progress.epoch
+
+    def _prune(self) -> None:
+        """Remove all but the last, the last that passed and the best that passed; the ledger forgets them first."""
+        ledger = self._ledger()
+        by_age = sorted(ledger, key=lambda name: ledger[name].epoch)
+        passed = [name for name in by_age if ledger[name].status is Status.PASS]
+        scores = {name: score for name in passed if (score := ledger[name].score) is not None}
+        sign = 1 if self.mode == "min" else -1
+        best = [min(scores, key=lambda name: sign * scores[name])] if scores else []
+        stay = {*by_age[-self.keep :], *passed[-1:], *best}
+        self._write({name: kept for name, kept in ledger.items() if name in stay})
+        for name in by_age:
+            if name not in stay:
+                shutil.rmtree(self.folder / name)

@@ -1,0 +1,91 @@
+"""`restore`: everything back, so that training goes on as if it had never stopped."""
+
+import importlib
+import os
+from pathlib import Path
+from typing import Any
+
+from reloadgate.arrays import ArrayReader, ArrayWriter, array_digest
+from reloadgate.errors import RefusedError
+from reloadgate.evidence import EVIDENCE_DIR, Artifact, Capability, Kind, Progress, SavedEvidence, broken_seals, read_saved
+from reloadgate.files import sha256_file
+from reloadgate.formats import format_named, own
+from reloadgate.probe import Probe
+
+
+def restore(version: str | os.PathLike[str]) -> tuple[Any, Progress]:
+    """The model of a version and its progress: weights, optimizer, and the random state that no format holds.
+
+    Continuing with the same data in the same order gives bit for bit what the uninterrupted run gives. The declared imports
+    and the loader or builder must be importable here.
+
+    Returns:
+        The compiled model, and how many epochs and steps were complete.
+
+    Raises:
+        RefusedError: the files or the evidence are not those that were recorded, no artifact can resume, or what was loaded
+            is not the model that was saved.
+        UnreadableRecordError: the version has no evidence.
+    """
+    directory = Path(version).absolute()
+    saved, arrays = read_saved(directory / EVIDENCE_DIR)
+    refuse_altered(directory, saved)
+    artifact = resuming(directory, saved)
+    form = format_named(artifact.format)
+    for module in saved.recipe.imports:
+        importlib.import_module(module)
+    inputs = None
+    if saved.probe_sha256 is not None and form.NEEDS_BUILDER:
+        from reloadgate.live.look import Look
+
+        inputs = Look(None, Probe.read(directory / EVIDENCE_DIR / "probe.npz"), ArrayWriter()).inputs[0]
+    model = form.load(directory if form is own else directory / artifact.path, saved.recipe, inputs)
+    put_in_place(model, saved, arrays, directory)
+    return model, saved.progress
+
+
+def refuse_altered(directory: Path, saved: SavedEvidence) -> None:
+    """Raise where a file of the version or of its evidence is not what was recorded."""
+    altered = broken_seals(directory / EVIDENCE_DIR, saved)
+    for file in saved.files:
+        path = directory / file.path
+        if not path.is_file() or sha256_file(path)[0] != file.sha256:
+            altered.append(f"{file.path}: {'not the bytes that were recorded' if path.is_file() else 'missing'}")
+    if altered:
+        raise RefusedError(
+            f"{directory} is not the version that was recorded: {'; '.join(altered)}; `dvc checkout` brings it back"
+        )
+
+
+def resuming(directory: Path, saved: SavedEvidence) -> Artifact:
+    """The first artifact that can resume."""
+    for artifact in saved.artifacts:
+        if artifact.capability is Capability.RESUME:
+            return artifact
+    raise RefusedError(f"{directory} has no artifact that can go on training; save it as `.keras` too")
+
+
+def put_in_place(model: Any, saved: SavedEvidence, arrays: ArrayReader, directory: Path) -> None:
+    """Give a loaded model the state that no format holds, and hold every variable against the evidence."""
+    from reloadgate.live.catalog import catalog
+    from reloadgate.live.observe import RESTORED
+    from reloadgate.live.variables import read, write
+
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None and not optimizer.built:
+        optimizer.build(model.trainable_variables)
+    recorded = {variable.key: variable for variable in saved.observation.variables if variable.kind is not Kind.UNTRACKED}
+    entries = {entry.key: entry for entry in catalog(model).entries}
+    for key, variable in recorded.items():
+        if variable.kind in RESTORED and key in entries:
+            write(entries[key].variable, arrays.get(variable.value))
+    wrong = sorted(
+        key
+        for key in {*recorded, *entries}
+        if key not in recorded or key not in entries or array_digest(read(entries[key].variable)) != recorded[key].value.sha256
+    )
+    if wrong:
+        raise RefusedError(
+            f"{directory}: {len(wrong)} variables are not those that were saved, the first {wrong[0]}; "
+            f"`reloadgate verify {directory}` says what was lost"
+        )
