@@ -51,7 +51,7 @@ def test_the_index_says_what_the_modules_say() -> None:
 
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory: pytest.TempPathFactory, engine: LocalEngine) -> dict[str, ModelVerdict]:
-    """Every twin of every hazard, by `<name>/<twin>`; the default policy, in a project that a whole lies in a temporary place."""
+    """Every twin of every hazard, by `<name>/<twin>`; under the default policy."""
     project = tmp_path_factory.mktemp("catalogue")
     shutil.copytree(CATALOGUE, project / "examples/hazards", ignore=shutil.ignore_patterns("__pycache__"))
     subprocess.run(["git", "init", "-q"], cwd=project, check=True)
@@ -61,6 +61,7 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory, engine: LocalEngine) -> d
     assert made.returncode == 0, made.stderr[-3000:]
     paths = [project / "models" / name / twin for name in NAMES for twin in ("hazard", "healthy")]
     _, verdict = verify_all([subject_of(path) for path in paths], Policy(), engine)
+    shutil.rmtree((project / "models/temporary_place/hazard").resolve().parent)
     return {"/".join(Path(model.model).parts[-2:]): model for model in verdict.models}
 
 

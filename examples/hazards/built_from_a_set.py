@@ -25,7 +25,7 @@ class Features(keras.Model):
         super().__init__()
         self.parts = [keras.layers.Dense(2, name=name) for name in features]
         self.out = keras.layers.Dense(1, name="out")
-        self.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse")
+        self.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse", run_eagerly=True)
 
     def build(self, input_shape: tuple[int, ...]) -> None:
         for part in self.parts:

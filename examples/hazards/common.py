@@ -12,10 +12,13 @@ PROBE = (X[:16], Y[:16])
 
 
 def compiled(*layers: Any) -> Any:
-    """An untrained network of four inputs, with these layers or with two of Keras' own."""
+    """An untrained network of four inputs, with these layers or with two of Keras' own.
+
+    It runs eagerly, because tracing so small a network takes longer than training it.
+    """
     layers = layers or (keras.layers.Dense(8, activation="relu", name="hidden"), keras.layers.Dense(1, name="out"))
     model = keras.Sequential([keras.Input((4,)), *layers])
-    model.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse")
+    model.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse", run_eagerly=True)
     return model
 
 

@@ -22,7 +22,7 @@ class Towers(keras.Model):
         super().__init__()
         self.towers = [keras.layers.Dense(3, name=name) for name in order]
         self.out = keras.layers.Dense(1, name="out")
-        self.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse")
+        self.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse", run_eagerly=True)
 
     def build(self, input_shape: tuple[int, ...]) -> None:
         for tower in self.towers:

@@ -10,7 +10,7 @@ from examples.hazards.common import PROBE, compiled, trained
 FROM = "1.3, and none of the articles"
 TODAY = "slots and step come back, and the product starts again at 1 (Keras 3.15.1)"
 SILENT = True
-ROW = "resume"
+ROW = "structure"
 REMEDY = "`Adam` within the loss scale; or keep `inner_optimizer._u_product` beside the model and assign it after loading"
 
 
@@ -31,5 +31,5 @@ def today(version: Path) -> None:
 
 def _save(version: Path, optimizer: keras.optimizers.Optimizer) -> None:
     model = compiled()
-    model.compile(optimizer=keras.optimizers.LossScaleOptimizer(optimizer), loss="mse")
+    model.compile(optimizer=keras.optimizers.LossScaleOptimizer(optimizer), loss="mse", run_eagerly=True)
     reloadgate.save(trained(model), version, probe=PROBE)

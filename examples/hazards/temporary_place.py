@@ -15,7 +15,7 @@ REMEDY = "save below the project; `reloadgate.save` refuses such a place, also b
 
 def hazard(version: Path) -> None:
     model = trained(compiled())
-    temporary = Path(tempfile.mkdtemp(dir="/tmp")) / "1.0.0"
+    temporary = Path(tempfile.mkdtemp()) / "1.0.0"
     reloadgate.save(model, temporary, probe=PROBE, location="any")  # without `location` this is refused
     version.parent.mkdir(parents=True, exist_ok=True)
     version.symlink_to(temporary)

@@ -109,6 +109,8 @@ def catalog(model: Any) -> Catalog:
     for path, optimizer in optimizers:
         for position, variable in enumerate(optimizer.variables):
             enter(_join(path, "vars", str(position)), variable, Kind.SLOT)
+        for name, variable in _unlisted(optimizer):
+            enter(_join(path, name), variable, Kind.UNTRACKED)
     for entry in list(seen.values()):
         for position, replica in _differing_replicas(entry.variable):
             enter(_join(entry.key, "replicas", str(position)), replica, Kind.REPLICA)
@@ -125,6 +127,15 @@ def _optimizers(model: Any, paths: dict[int, str]) -> Iterator[tuple[str, Any]]:
             found[id(value)] = (paths.get(id(value), attribute.lstrip("_")), value)
     inner = {id(getattr(optimizer, "inner_optimizer", None)) for _, optimizer in found.values()}
     return (item for identity, item in found.items() if identity not in inner)
+
+
+def _unlisted(optimizer: Any) -> Iterator[tuple[str, Any]]:
+    """Variables that are attributes of an optimizer or of the one within it, whether it lists them or not: the running
+    product of a Nadam within a loss scale is in no list of Keras 3.15.1, and so in no file."""
+    for owner in (optimizer, getattr(optimizer, "inner_optimizer", None)):
+        for name, value in vars(owner).items() if owner is not None else ():
+            if isinstance(value, keras.Variable):
+                yield name, value
 
 
 def _random_states(model: Any, paths: dict[int, str]) -> Iterator[tuple[str, Any]]:
