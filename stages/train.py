@@ -10,7 +10,6 @@ import csv
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 if not __package__:
     # As a script, Python looks for modules in `stages/`; the package `stages` itself is one level up.
@@ -19,7 +18,7 @@ if not __package__:
 import reloadgate
 from reloadgate.nouns import write_json
 from reloadgate.policy import read_yaml
-from reloadgate.probe import Probe, map_leaves
+from reloadgate.probe import Probe
 from reloadgate.project import MODELS, PARAMS, RECORDS, REPORTS
 from reloadgate.report import begin
 from stages.datasets import PARTS
@@ -42,23 +41,25 @@ def main(name: str) -> None:
         tf.config.experimental.enable_op_determinism()
         tf.config.list_logical_devices()
     from stages import zoo
+    from stages.builders import tensors
 
     settings, build = zoo.Settings(**read_yaml(PARAMS)["models"][name]), zoo.MODELS[name]
     keras.utils.set_random_seed(settings.seed)
     train, test, probe = (Probe.read(Path("data/prepared") / name / f"{part}.npz") for part in PARTS)
-    x, y, held_out = _tensors(train.x), train.y, (_tensors(test.x), test.y)
+    x, y, held_out = tensors(train.x), train.y, (tensors(test.x), test.y)
     model = build(settings, x, y)
     history = model.fit(x, y, validation_data=held_out, batch_size=settings.batch_size, epochs=settings.epochs, verbose=2)
-    reloadgate.save(model, MODELS / name / settings.version, probe=probe, imports=(build.__module__,), records=RECORDS)
+    reloadgate.save(
+        model,
+        MODELS / name / settings.version,
+        probe=probe,
+        formats=settings.formats,
+        builder=f"stages.builders:{name}",
+        imports=(build.__module__,),
+        records=RECORDS,
+    )
     _write_metrics(name, model.evaluate(*held_out, verbose=0, return_dict=True))
     _write_curve(name, history.history)
-
-
-def _tensors(inputs: Any) -> Any:
-    """As tensors: Keras takes no NumPy strings, and one call takes no mixture."""
-    import tensorflow as tf
-
-    return map_leaves(tf.constant, inputs)
 
 
 def _write_metrics(name: str, measured: dict[str, float]) -> None:

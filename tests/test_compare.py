@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from builders import (
+    ADAM,
     ARTIFACT,
     DECODER,
     ENCODER,
@@ -26,6 +27,7 @@ from builders import (
     STATE,
     VOCABULARY,
     Built,
+    Changed,
     build,
     observed,
     probe,
@@ -399,6 +401,21 @@ def test_every_setting_that_differs_is_named_by_its_place(tmp_path: Path) -> Non
     built = build(tmp_path, now=other)
     assert (only(built, Group.COMPILE, "loss").expected, only(built, Group.COMPILE, "loss").seen) == ("mse", "mae")
     assert only(built, Group.COMPILE, "metrics").outcome is Outcome.CHANGED
+
+
+@pytest.mark.parametrize(("name", "rate", "same"), [("adam_1", 0.002, True), ("adam", 0.003, False)])
+def test_of_the_optimizer_within_another_all_but_its_number_is_compared(
+    tmp_path: Path, name: str, rate: float, same: bool
+) -> None:
+    def within(name: str, rate: float) -> Changed:
+        inner = {**ADAM, "config": {**ADAM["config"], "name": name, "learning_rate": rate}}
+        scaled = {"class_name": "LossScaleOptimizer", "config": {"name": "loss_scale_optimizer", "inner_optimizer": inner}}
+        return lambda o: replace(o, optimizers=(replace(o.optimizers[0], config=scaled),))
+
+    built = build(tmp_path, then=within("adam", 0.002), now=within(name, rate))
+    different = found(built, Group.COMPILE, "optimizer.config.inner_optimizer.config.learning_rate")
+    assert bool(different) != same
+    assert not found(built, Group.COMPILE, "optimizer.config.inner_optimizer.config.name")
 
 
 def test_settings_that_the_users_own_code_made_again_are_noted(tmp_path: Path) -> None:

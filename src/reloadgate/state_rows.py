@@ -87,12 +87,19 @@ def compile_rows(expected: Side, seen: Side, rebuilt: bool) -> Iterator[Row]:
 
 
 def _without_name(optimizer: Optimizer) -> dict[str, Any]:
-    """An optimizer's configuration; Keras numbers its name within a process, and its class has a row of its own."""
-    config = {key: value for key, value in optimizer.config.items() if key != "class_name"}
+    """An optimizer's configuration without its class, which has a row of its own, and without names."""
+    return {key: value for key, value in _unnamed(optimizer.config).items() if key != "class_name"}
+
+
+def _unnamed(config: dict[str, Any]) -> dict[str, Any]:
+    """A serialized optimizer without its name and that of the one within it: Keras numbers them within a process."""
     settings = config.get("config")
-    if isinstance(settings, dict):
-        config["config"] = {key: value for key, value in settings.items() if key != "name"}
-    return config
+    if not isinstance(settings, dict):
+        return config
+    kept = {key: value for key, value in settings.items() if key != "name"}
+    if isinstance(inner := kept.get("inner_optimizer"), dict):
+        kept["inner_optimizer"] = _unnamed(inner)
+    return {**config, "config": kept}
 
 
 def _learning_rate(then: Optimizer, now: Optimizer, expected: Side, seen: Side) -> Iterator[Row]:

@@ -12,6 +12,7 @@ class Settings:
     epochs: int
     batch_size: int
     learning_rate: float
+    formats: tuple[str, ...] = ("keras",)
 
     def steps(self, samples: int) -> int:
         """Training steps of all epochs."""
