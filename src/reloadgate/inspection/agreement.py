@@ -14,6 +14,7 @@ from reloadgate.inspection.expected import (
     is_container,
     is_plain,
     layers_of,
+    own_config,
     policy_dtype,
     shapes_of,
 )
@@ -93,7 +94,7 @@ def _check_layer(layer: Expected, datasets: dict[str, Any], place: str, report: 
 def _check_dtypes(layer: Expected, datasets: dict[str, Any], below: list[str], known: bool, place: str, report: Report) -> None:
     if not is_plain(layer.config) or layer.changed:
         return
-    own = policy_dtype(layer.config.get("config", {}).get("dtype"))
+    own = policy_dtype(own_config(layer.config).get("dtype"))
     allowed = {own} if known else dtypes_in(layer.config) | COUNTS | {"float32"}
     for path in below:
         if (dtype := stored_dtype(datasets[path])) not in allowed:
