@@ -98,6 +98,9 @@ def legacy() -> bytes:
             group.attrs["weight_names"] = np.array([f"{name}/kernel".encode(), f"{name}/bias".encode()])
             group[f"{name}/kernel"] = np.ones((width, units), np.float32)
             group[f"{name}/bias"] = np.zeros(units, np.float32)
+        optimizer = file.create_group("optimizer_weights")
+        optimizer.attrs["weight_names"] = np.array([b"adam/iteration", b"adam/learning_rate"])
+        optimizer["adam/iteration"], optimizer["adam/learning_rate"] = np.int64(5), np.float32(0.001)
     return memory.getvalue()
 
 

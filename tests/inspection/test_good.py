@@ -193,6 +193,7 @@ def test_every_activation_initializer_regularizer_and_constraint_is_accepted(ker
                 continue  # of a spectrogram's own shape: `STFTSpectrogram` has it
             class_ = getattr(getattr(keras, namespace), name)
             layers.append(dense(4, **{argument: class_(1.0) if name == "Constant" else class_()}))
+    layers.append(dense(4, kernel_initializer=keras.initializers.RandomNormal(seed=keras.random.SeedGenerator(3))))
     model = keras.Sequential(layers)
     model.save(tmp_path / "m.keras")
     assert refused(tmp_path / "m.keras") == []

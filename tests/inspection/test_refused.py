@@ -407,6 +407,8 @@ def test_legacy_files(write: Write) -> None:
     cases: list[tuple[Callable[[h5py.File], Any], str]] = [
         (lambda f: f.attrs.__delitem__("model_config"), "missing-config"),
         (lambda f: f.attrs.__setitem__("model_config", "no"), "json"),
+        (lambda f: f.__delitem__("optimizer_weights"), "missing-optimizer"),
+        (lambda f: f.__delitem__("optimizer_weights/adam/iteration"), "missing-weights"),
         (lambda f: f.__delitem__("model_weights"), "missing-weights"),
         (lambda f: f.__delitem__("model_weights/a/a/bias"), "missing-weights"),
         (lambda f: f["model_weights/a"].__setitem__("more", 1.0), "extra-weights"),
@@ -504,6 +506,15 @@ def test_operations_that_reach_files_or_programs(tmp_path: Path) -> None:
         assert of_graph(tmp_path, lambda g, op=operation: artifacts.node(body(g, "serve"), "n", op)) == {"graph-operation"}
 
 
+def test_constants_are_as_large_as_they_declare(tmp_path: Path) -> None:
+    def large(g: Any) -> None:
+        constant = artifacts.node(body(g, "serve"), "c", "Const").attr["value"].tensor
+        constant.tensor_shape.dim.add(size=1 << 40)
+        constant.float_val.append(1.0)
+
+    assert of_graph(tmp_path, large) == {"declared-size"}
+
+
 def test_saving_and_restoring_is_only_what_the_saver_definition_names(tmp_path: Path) -> None:
     def renamed(g: Any) -> None:
         """A function with the name of TensorFlow's own, which a signature calls."""
@@ -583,6 +594,7 @@ def test_arrays_that_are_not_what_they_declare(write: Write) -> None:
     assert codes(write("f.npz", artifacts.archive({"a.npy": huge}))) == {"declared-size"}
     assert codes(write("g.npz", artifacts.archive({"a.pkl": b""}))) == {"extra-member"}
     assert codes(write("h.npy", b"")) == {"empty"}
+    assert codes(write("i.npy", spoiled(raw, b"'<f8'", b"'<f3'"))) == {"array"}
 
 
 def test_pickles_by_name_and_by_their_first_bytes(write: Write) -> None:

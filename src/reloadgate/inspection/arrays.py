@@ -38,7 +38,10 @@ def inspect_npy(source: Source, limits: Limits, report: Report, name: str = "arr
     if "O" in match[1]:
         raise RefusedError("pickle", source.name, "an array of Python objects, which is a pickle")
     shape: tuple[int, ...] = ast.literal_eval(match[3])
-    dtype = np.dtype(match[1])
+    try:
+        dtype = np.dtype(match[1])
+    except TypeError:
+        raise RefusedError("array", source.name, f"{match[1]!r} is no dtype") from None
     declared, stored = math.prod(shape) * dtype.itemsize, source.size - start - length
     if len(shape) > 64 or declared != stored:
         code = "truncated" if stored < declared < 1000 * max(stored, 1) else "declared-size"
