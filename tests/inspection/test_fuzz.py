@@ -19,7 +19,7 @@ from reloadgate.inspection.kinds import look
 from reloadgate.inspection.limits import Limits
 from reloadgate.nouns import from_dict, to_dict
 
-EXAMPLES = int(os.environ.get("RELOADGATE_FUZZ", "60"))
+EXAMPLES = int(os.environ.get("RELOADGATE_FUZZ", "25"))
 UNFORESEEN = "inspection could make no sense"
 LIMITS = Limits(file=1 << 26, memory=1 << 31, seconds=20)
 MOST_GROWTH = 512 << 10

@@ -62,7 +62,7 @@ def test_the_other_formats_are_accepted_and_told(write: Write, tmp_path: Path) -
     write("m.weights.h5", artifacts.hdf5())
     write("m.h5", artifacts.legacy())
     write("m.npy", artifacts.npy([[1.0, 2.0]]))
-    write("m.npz", artifacts.npz(a=[1.0], b=[[2]], c="text"))
+    write("m.npz", artifacts.npz(a=[1.0], b=[[2]], c="text", d=np.array(["2020-01-01"], "M8[D]")))
     kinds = {
         "dir": "keras directory", "m.weights.h5": "weights", "m.weights.json": "sharded weights", "m.h5": "legacy h5",
         "ck": "checkpoint",
@@ -165,6 +165,11 @@ def test_members_that_are_no_plain_files(write: Write) -> None:
     at = raw.index(b"PK\x01\x02")
     raw[at + 8] |= 1
     assert codes(write("m.keras", bytes(raw))) == {"encrypted"}
+
+
+def test_arrays_of_zeros_may_be_packed_tightly(write: Write) -> None:
+    zeros = artifacts.archive({"a.npy": artifacts.npy(np.zeros(1 << 18))}, zipfile.ZIP_DEFLATED)
+    assert codes(write("m.npz", zeros)) == set()
 
 
 def test_too_many_members_and_bombs(write: Write) -> None:
@@ -393,6 +398,14 @@ def test_hdf5_that_is_cut_prefixed_or_holds_what_was_deleted(write: Write) -> No
     content = {"layers/dense_2/vars/0": np.ones(9000, np.float32)} | artifacts.arrays()
     deleted = lambda file: file.__delitem__("layers/dense_2")  # noqa: E731
     assert edited(write, deleted, artifacts.hdf5(content)) == {"missing-weights"}
+
+
+def test_weights_whose_optimizer_knows_of_more(write: Write) -> None:
+    content = artifacts.arrays()
+    without(content, "layers/dense_1/")
+    assert codes(write("m.weights.h5", artifacts.hdf5(content))) == {"missing-weights"}
+    factors = {"optimizer/vars/10": np.ones((4, 2), np.float32), "optimizer/vars/11": np.ones((2, 3), np.float32)}
+    assert codes(write("m.weights.h5", artifacts.hdf5(artifacts.arrays() | factors))) == set()
 
 
 def test_legacy_files(write: Write) -> None:

@@ -15,9 +15,11 @@ from reloadgate.inspection.limits import Limits
 from reloadgate.inspection.reading import BLOCK, Source
 
 MAGIC = b"\x93NUMPY"
+ZEROS = 256 << 20
+"""Bytes up to which an array may be packed tightly: one of zeros is, a thousandfold."""
 # Version 1.0 of `numpy.lib.format`, as NumPy writes it; a structured dtype is no array of a model.
 HEADER = re.compile(
-    r"\{'descr': '([<>|=][biufcSUV]\d{1,6}|\|O|[<>|=]?O\d?)', "
+    r"\{'descr': '([<>|=][biufcSUV]\d{1,6}|[<>][mM]8\[\w{1,6}\]|\|O|[<>|=]?O\d?)', "
     r"'fortran_order': (True|False), 'shape': (\((?:\d{1,18},? ?)*\)), \} *\n?"
 )
 
@@ -62,7 +64,7 @@ def _check_finite(source: Source, start: int, dtype: Any, report: Report) -> Non
 
 def inspect_npz(source: Source, limits: Limits, report: Report) -> None:
     report.kind = "arrays"
-    for name, member in members_of(source, limits, report).items():
+    for name, member in members_of(source, limits, report, floor=ZEROS).items():
         if not name.endswith(".npy"):
             report.refuse("extra-member", name, "no array")
         else:
