@@ -94,6 +94,7 @@ def classes() -> dict[str, list[str]]:
         if name not in NOT_ALLOWED:
             found.setdefault(class_.__module__, []).append(name)
     found["keras.utils"] = ["FeatureSpace"]
+    found["keras.random"] = ["SeedGenerator"]
     return {module: sorted(set(names)) for module, names in sorted(found.items()) if names}
 
 

@@ -14,6 +14,7 @@ The package, from the top down; each layer knows only those below it.
     reuse                evidence of earlier reloads, where everything it came from is the same
     engine, live         where reloads run; the observer, the only code besides `formats` that imports Keras
     formats, project     the forms of an artifact; what `params.yaml` and the records name
+    inspection                                what an artifact is, before anything loads it: no TensorFlow, nothing of it runs
     evidence, comparison, policy, verdict, probe, arrays      nouns: frozen, strict when read
     nouns, places, files, settings, progress, errors          how records are kept and settings read, and where
 

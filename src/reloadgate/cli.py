@@ -198,10 +198,11 @@ def inspect(
 ) -> None:
     """Say what artifacts are and whether they are safe to load, without TensorFlow; 1 when one is refused."""
     from reloadgate.errors import UsageError
-    from reloadgate.inspection import all_findings, said
+    from reloadgate.inspection import all_findings
     from reloadgate.inspection import inspect as look
     from reloadgate.nouns import to_dict
     from reloadgate.project import read_limits
+    from reloadgate.text import one_line
 
     for path in paths:
         if not os.path.lexists(path) and not os.path.lexists(f"{path}.index"):
@@ -213,9 +214,13 @@ def inspect(
         )
     else:
         for path, one in zip(paths, found, strict=True):
-            for finding in all_findings(one):
-                typer.echo(f"{'REFUSED' if finding.refused else 'NOTED'} {path}: {said(finding)}")
-            typer.echo(f"{'REFUSED' if one.refused else 'ACCEPTED'} {path}: {one.summary()}")
+            findings = all_findings(one)
+            for finding in findings:
+                said = f"{finding.place}: {finding.message} [{finding.code}]"
+                typer.echo(f"{'REFUSED' if finding.refused else 'NOTED'} {one_line(path)} · {said}")
+            for remedy in dict.fromkeys(finding.remedy for finding in findings if finding.remedy):
+                typer.echo(f"     → {remedy}")
+            typer.echo(f"{'REFUSED' if one.refused else 'ACCEPTED'} {one_line(path)}: {one.summary()}")
     raise typer.Exit(1 if any(one.refused for one in found) else 0)
 
 

@@ -14,8 +14,10 @@ from reloadgate.inspection.expected import (
     is_container,
     is_plain,
     layers_of,
+    own_config,
     policy_dtype,
     shapes_of,
+    snake_case,
 )
 from reloadgate.inspection.found import Report, first
 from reloadgate.inspection.hdf5 import stored_dtype
@@ -35,6 +37,7 @@ SLOTS: dict[str, Any] = {
     "SGD": lambda c: int(bool(c.get("momentum"))),
 }
 """Variables that an optimizer keeps for each variable that it trains, all of that one's shape."""
+OF_EQUAL_SHAPE = {snake_case(name) for name in SLOTS} | {"rmsprop"}
 SIZES = {"units", "filters", "input_dim", "output_dim", "num_heads", "key_dim", "value_dim", "head_dim", "intermediate_dim"}
 MOST_UNSTORED = 4096
 """A size up to which a layer may be declared that holds fewer values."""
@@ -59,10 +62,30 @@ def check(root: dict[str, Any], datasets: dict[str, Any], groups: Collection[str
     check_optimizer(named, datasets, place, report, simple=not changed)
 
 
-def check_weights(datasets: dict[str, Any], place: str, report: Report) -> None:
-    """What holds of weights without a configuration."""
+def check_weights(datasets: dict[str, Any], named: str, place: str, report: Report) -> None:
+    """What holds of weights without a configuration.
+
+    Args:
+        named: the optimizer's name, which is its class in lower case where the user gave no other.
+    """
     _check_numbering(datasets, place, report)
     check_optimizer(None, datasets, place, report)
+    slots = {one.shape for path, one in datasets.items() if path.startswith("optimizer/") and one.shape}
+    weights = {one.shape for path, one in datasets.items() if not path.startswith("optimizer/")}
+    strange = {shape for shape in slots - weights if not _is_factor(shape, slots, weights)}
+    if strange and named.rstrip("_0123456789") in OF_EQUAL_SHAPE:
+        message = f"the optimizer has slots of shapes that no variable has: {_shown(sorted(strange))}"
+        report.refuse("missing-weights", place, message)
+
+
+def _is_factor(shape: Shape, slots: set[Shape], weights: set[Shape]) -> bool:
+    """Whether it is one of the two low-rank factors that Keras merges into a weight when it saves."""
+    for weight in weights:
+        if len(weight) > 1 and shape[:-1] == weight[:-1] and (shape[-1], weight[-1]) in slots:
+            return True
+        if len(weight) > 1 and len(shape) == 2 and shape[1] == weight[-1] and (*weight[:-1], shape[0]) in slots:
+            return True
+    return False
 
 
 def _below(names: Any, group: str) -> list[str]:
@@ -93,7 +116,7 @@ def _check_layer(layer: Expected, datasets: dict[str, Any], place: str, report: 
 def _check_dtypes(layer: Expected, datasets: dict[str, Any], below: list[str], known: bool, place: str, report: Report) -> None:
     if not is_plain(layer.config) or layer.changed:
         return
-    own = policy_dtype(layer.config.get("config", {}).get("dtype"))
+    own = policy_dtype(own_config(layer.config).get("dtype"))
     allowed = {own} if known else dtypes_in(layer.config) | COUNTS | {"float32"}
     for path in below:
         if (dtype := stored_dtype(datasets[path])) not in allowed:

@@ -23,8 +23,11 @@ COMPRESSION_HINTS = 6
 FULL, FULL16 = 0xFFFFFFFF, 0xFFFF
 
 
-def members_of(source: Source, limits: Limits, report: Report) -> dict[str, Source]:
+def members_of(source: Source, limits: Limits, report: Report, floor: int = MIB) -> dict[str, Source]:
     """The members of an archive, each read whole and held against its checksum.
+
+    Args:
+        floor: bytes up to which a member may be packed as tightly as it likes.
 
     Raises:
         RefusedError: it is damaged, or is more than one archive of plainly named, plainly packed members.
@@ -38,7 +41,7 @@ def members_of(source: Source, limits: Limits, report: Report) -> dict[str, Sour
     _check_names(entries, limits)
     total = 0
     for entry in entries:
-        _check_entry(entry, limits)
+        _check_entry(entry, limits, floor)
         total += entry.file_size
     if total > limits.file:
         raise RefusedError("too-large", source.name, f"unpacked it has {total} bytes, and the limit is {limits.file}")
@@ -96,7 +99,7 @@ def _check_names(entries: list[zipfile.ZipInfo], limits: Limits) -> None:
         seen.add(name.casefold())
 
 
-def _check_entry(entry: zipfile.ZipInfo, limits: Limits) -> None:
+def _check_entry(entry: zipfile.ZipInfo, limits: Limits, floor: int) -> None:
     name = entry.orig_filename
     if entry.flag_bits & ENCRYPTED:
         raise RefusedError("encrypted", name, "the member is encrypted", "save the model without encryption")
@@ -109,7 +112,7 @@ def _check_entry(entry: zipfile.ZipInfo, limits: Limits) -> None:
         raise RefusedError("member-type", name, "the member is a link or a device")
     if entry.is_dir() and entry.file_size:
         raise RefusedError("member-type", name, "a directory that holds bytes")
-    if entry.file_size > MIB and entry.file_size > limits.ratio * entry.compress_size:
+    if entry.file_size > floor and entry.file_size > limits.ratio * entry.compress_size:
         raise RefusedError("ratio", name, f"{entry.file_size} bytes of {entry.compress_size}; the limit is {limits.ratio} times")
     if entry.compress_type == zipfile.ZIP_STORED and entry.file_size != entry.compress_size:
         raise RefusedError("zip-layout", name, "a stored member with two sizes")

@@ -15,9 +15,11 @@ from reloadgate.inspection.limits import Limits
 from reloadgate.inspection.reading import BLOCK, Source
 
 MAGIC = b"\x93NUMPY"
+ZEROS = 256 << 20
+"""Bytes up to which an array may be packed tightly: one of zeros is, a thousandfold."""
 # Version 1.0 of `numpy.lib.format`, as NumPy writes it; a structured dtype is no array of a model.
 HEADER = re.compile(
-    r"\{'descr': '([<>|=][biufcSUV]\d{1,6}|\|O|[<>|=]?O\d?)', "
+    r"\{'descr': '([<>|=][biufcSUV]\d{1,6}|[<>][mM]8\[\w{1,6}\]|\|O|[<>|=]?O\d?)', "
     r"'fortran_order': (True|False), 'shape': (\((?:\d{1,18},? ?)*\)), \} *\n?"
 )
 
@@ -38,7 +40,10 @@ def inspect_npy(source: Source, limits: Limits, report: Report, name: str = "arr
     if "O" in match[1]:
         raise RefusedError("pickle", source.name, "an array of Python objects, which is a pickle")
     shape: tuple[int, ...] = ast.literal_eval(match[3])
-    dtype = np.dtype(match[1])
+    try:
+        dtype = np.dtype(match[1])
+    except TypeError:
+        raise RefusedError("array", source.name, f"{match[1]!r} is no dtype") from None
     declared, stored = math.prod(shape) * dtype.itemsize, source.size - start - length
     if len(shape) > 64 or declared != stored:
         code = "truncated" if stored < declared < 1000 * max(stored, 1) else "declared-size"
@@ -59,7 +64,7 @@ def _check_finite(source: Source, start: int, dtype: Any, report: Report) -> Non
 
 def inspect_npz(source: Source, limits: Limits, report: Report) -> None:
     report.kind = "arrays"
-    for name, member in members_of(source, limits, report).items():
+    for name, member in members_of(source, limits, report, floor=ZEROS).items():
         if not name.endswith(".npy"):
             report.refuse("extra-member", name, "no array")
         else:

@@ -3,6 +3,7 @@
 Layout: `tensorflow/core/util/tensor_bundle`, over LevelDB's table format, whose `doc/table_format.md` describes it.
 """
 
+import bisect
 import re
 import struct
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from reloadgate.inspection.reading import BLOCK, Folder, Source
 
 FOOTER, MAGIC = 48, 0xDB4775248B80FB57
 SHARD = "{prefix}.data-{number:05d}-of-{count:05d}"
-STRING = 7
+STRING, VARIANT = 7, 21
 DTYPES = {1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", STRING: "string", 8: "complex64", 9: "int64",
           10: "bool", 11: "int8", 12: "uint8", 13: "int32", 14: "bfloat16", 17: "uint16", 18: "complex128", 19: "float16",
           22: "uint32", 23: "uint64"}  # fmt: skip
@@ -174,6 +175,9 @@ def _check_tensor(
     name: str, entry: Any, entries: dict[str, Any], shards: list[Source], place: str, limits: Limits, report: Report
 ) -> None:
     where = f"{place}:{name}"
+    if entry.dtype == VARIANT:
+        report.note("variant", where, "the state of a dataset's iterator, whose values are not looked at")
+        return
     shape = tuple(dim.size for dim in entry.shape.dim)
     dtype = DTYPES.get(entry.dtype)
     if dtype is None or any(size < 0 for size in shape) or len(shape) > 254:
@@ -235,14 +239,19 @@ def _check_object_graph(raw: bytes, entries: dict[str, Any], where: str, limits:
     graph = message("TrackableObjectGraph", raw, where)
     if len(graph.nodes) > limits.objects:
         raise RefusedError("too-many", where, f"{len(graph.nodes)} objects")
-    # A table is one attribute, and two tensors, of its keys and of its values.
-    stored = {*entries, *(name.rpartition("-")[0] for name in entries)}
+    stored = sorted(entries)
     for node in graph.nodes:
         for attribute in node.attributes:
-            if attribute.checkpoint_key not in stored:
+            if not _begins_one(attribute.checkpoint_key, stored):
                 raise RefusedError("missing-weights", where, f"the tensor {attribute.checkpoint_key} is missing")
         if any(not 0 <= child.node_id < len(graph.nodes) for child in node.children):
             raise RefusedError("damaged", where, "it leads to objects that are not there")
+
+
+def _begins_one(key: str, stored: list[str]) -> bool:
+    """Whether a tensor has the key, or starts with it: a table is one attribute, and tensors of its keys and of its values."""
+    at = bisect.bisect_left(stored, key)
+    return at < len(stored) and stored[at].startswith(key)
 
 
 # The state file

@@ -8,7 +8,7 @@ from typing import Any
 
 from reloadgate.inspection.declared import Declared, class_names, classes, functions
 from reloadgate.inspection.documents import Unusual, walk
-from reloadgate.inspection.found import Layer, Report
+from reloadgate.inspection.found import Layer, RefusedError, Report
 from reloadgate.inspection.limits import Limits
 
 ROOTS = {"Sequential", "Functional", "Model", "FeatureSpace"}
@@ -34,7 +34,13 @@ def check(root: dict[str, Any], place: str, declared: Declared, limits: Limits, 
 
     Args:
         legacy: of an `.h5` file, whose objects have no modules.
+
+    Raises:
+        RefusedError: it is no configuration at all.
     """
+    for path, value in walk(root):
+        if isinstance(value, dict) and not all(isinstance(value.get(key, ""), str | None) for key in ("class_name", "module")):
+            raise RefusedError("config", _where(place, path), "a class or module that is no text")
     if root.get("class_name") not in ROOTS and not _declared(root, declared):
         report.refuse("config-root", place, f"its outermost object is {root.get('class_name')!r}, no model that is known")
     layers, custom = 0, set()
@@ -57,9 +63,7 @@ def check(root: dict[str, Any], place: str, declared: Declared, limits: Limits, 
 def _check_object(value: dict[str, Any], where: str, declared: Declared, report: Report, legacy: bool) -> bool:
     """Add what is refused of an object; whether it is a custom one that is declared."""
     name, module = value["class_name"], value.get("module")
-    if not isinstance(name, str) or not isinstance(module, str | None):
-        report.refuse("config", where, "a class or module that is no text")
-    elif name == "__lambda__":
+    if name == "__lambda__":
         report.refuse("lambda", where, "the bytecode of a Python lambda, which runs when the model is loaded")
     elif name in DATA_TAGS:
         _check_data(name, value, where, report)

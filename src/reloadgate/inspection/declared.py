@@ -44,7 +44,8 @@ def classes() -> frozenset[tuple[str, str]]:
 @cache
 def class_names() -> frozenset[str]:
     """The same by name alone, for the legacy format, which names no modules."""
-    return frozenset(name for module, name in classes() if not module.startswith("keras.src.ops"))
+    names = {name for module, name in classes() if not module.startswith("keras.src.ops")}
+    return frozenset(names | set(stored_as().values()))
 
 
 @cache

@@ -55,7 +55,8 @@ def parsed(raw: bytes, place: str, most: int, limits: Limits) -> dict[str, Any]:
 
     try:
         data = json.loads(text, parse_int=integer, parse_float=real, parse_constant=Unusual, object_pairs_hook=unique)
-        text.encode("utf-8")
+        if "\\u" in text:
+            json.dumps(data, ensure_ascii=False).encode("utf-8")  # refuses halves of characters, which only escapes can write
     except (ValueError, RecursionError) as error:
         raise RefusedError("json", place, f"no JSON: {error}") from None
     if not isinstance(data, dict):
@@ -88,6 +89,6 @@ def walk(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[s
         here, one = waiting.pop()
         yield here, one
         if isinstance(one, dict):
-            waiting.extend(((*here, key), item) for key, item in one.items())
+            waiting.extend(((*here, key), item) for key, item in reversed(one.items()))
         elif isinstance(one, list):
-            waiting.extend(((*here, number), item) for number, item in enumerate(one))
+            waiting.extend(((*here, number), one[number]) for number in reversed(range(len(one))))

@@ -41,15 +41,16 @@ class Expected:
     @property
     def changed(self) -> bool:
         """Quantised or with low-rank factors: its variables are not those of its class."""
-        own = _own(self.config)
+        own = own_config(self.config)
         return bool(own.get("lora_rank") or own.get("quantization_config") or policy_dtype(own.get("dtype")) is None)
 
 
 def layers_of(root: dict[str, Any], prefix: str = "") -> Iterator[Expected]:
     """Every layer that is stored by its place in a Sequential or Functional model, nested models opened."""
     used: Counter[str] = Counter()
-    own = _own(root)
-    for one in own.get("layers") or []:
+    own = own_config(root)
+    layers = own.get("layers")
+    for one in layers if isinstance(layers, list) else []:
         if not isinstance(one, dict) or not isinstance(one.get("class_name"), str):
             continue
         name, module = str(one["class_name"]), one.get("module")
@@ -80,7 +81,7 @@ def snake_case(name: str) -> str:
 def policy_dtype(policy: Any) -> str | None:
     """The dtype of the variables of a plain policy; None of a quantised or unknown one."""
     if isinstance(policy, dict):
-        policy = _own(policy).get("name") if policy.get("class_name") in ("DTypePolicy", "FloatDTypePolicy") else None
+        policy = own_config(policy).get("name") if policy.get("class_name") in ("DTypePolicy", "FloatDTypePolicy") else None
     name = VARIABLE_DTYPES.get(policy, policy) if isinstance(policy, str) else None
     return name if name in PLAIN_DTYPES else None
 
@@ -102,7 +103,7 @@ def is_plain(config: dict[str, Any]) -> bool:
 
 def shapes_of(layer: Expected) -> list[Shape] | None:
     """Shapes of the layer's own variables, in the order in which they are stored; None where they are not known."""
-    config, build = _own(layer.config), layer.config.get("build_config")
+    config, build = own_config(layer.config), layer.config.get("build_config")
     shape = build.get("input_shape") if isinstance(build, dict) else None
     rule = _RULES.get(layer.config["class_name"])
     if rule is None or layer.changed or not isinstance(shape, list) or not shape or not layer.kerass:
@@ -113,7 +114,8 @@ def shapes_of(layer: Expected) -> list[Shape] | None:
         return None
 
 
-def _own(value: dict[str, Any]) -> dict[str, Any]:
+def own_config(value: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of an object; empty where it is none."""
     config = value.get("config")
     return config if isinstance(config, dict) else {}
 

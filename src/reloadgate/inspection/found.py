@@ -132,7 +132,7 @@ class Report:
         return Inspected(
             path=self.path,
             kind=self.kind,
-            size=sum(member.stored for member in self.members),
+            size=sum(member.stored for member in self.members) + sum(part.size for part in parts),
             members=tuple(self.members),
             layers=tuple(self.layers),
             variables=tuple(self.variables),

@@ -155,7 +155,7 @@ class Contents:
     @property
     def was_cut(self) -> bool:
         """Whether so many bytes belong to nothing that something was deleted from the file after it was written."""
-        return self.unowned > SPARE + self._owned // 50
+        return self.unowned > SPARE + 64 * len(self._seen) + self._owned // 50
 
     def _at(self, path: str) -> str:
         return f"{self._place}:{path}"

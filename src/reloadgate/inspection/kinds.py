@@ -58,7 +58,7 @@ def _directory(path: Path, declared: Declared, limits: Limits, report: Report, d
         names = {one.name for one in path.iterdir()}
     except OSError as error:
         raise RefusedError("unreadable", str(path), f"it cannot be listed: {error.strerror}") from None
-    if saved_model.GRAPH in names or "fingerprint.pb" in names or (names and names <= {"variables", "assets", "assets.extra"}):
+    if saved_model.GRAPH in names or "fingerprint.pb" in names or ("variables" in names and keras_archive.CONFIG not in names):
         _folder(path, limits, report, lambda folder: saved_model.inspect(folder, limits, report))
     elif keras_archive.CONFIG in names or {keras_archive.METADATA, keras_archive.WEIGHTS} <= names:
         _folder(path, limits, report, lambda folder: keras_archive.inspect_folder(folder, declared, limits, report))

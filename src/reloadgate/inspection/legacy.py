@@ -66,6 +66,9 @@ def _check_training(file: Any, contents: Contents, declared: Declared, place: st
     named = training.get("optimizer_config")
     if isinstance(named, dict):
         report.optimizer = str(named.get("class_name"))
+        if not report.slots:
+            message = f"compiled with {report.optimizer}, of which nothing is stored"
+            report.refuse("missing-optimizer", place, message)
     if OPTIMIZER in contents.groups:
         _check_names(contents.groups[OPTIMIZER], OPTIMIZER + "/", contents, place, report)
 

@@ -4,6 +4,7 @@ Operations are those of the table; only what reaches files needs more than a nam
 the saver definition names, on the prefix that the caller gives; a table is filled from a file only where that is an asset.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -88,7 +89,7 @@ class _Graph:
     """The whole of a meta graph."""
 
     def __init__(self, graph: Any, limits: Limits, report: Report) -> None:
-        self._graph, self._report = graph, report
+        self._graph, self._report, self._most = graph, report, limits.memory
         library = graph.graph_def.library.function
         self._functions = {
             f.signature.name: _Body(f.signature.name, f.node_def, [one.name for one in f.signature.input_arg]) for f in library
@@ -117,6 +118,8 @@ class _Graph:
                     self._check_fill(node, body)
                 elif node.op not in operations() and node.op not in self._functions:
                     strange.setdefault(node.op, f"{body.name}/{node.name}".lstrip("/"))
+                elif node.op == "Const":
+                    self._check_constant(node, body)
                 elif node.op not in self._functions:
                     self._check_devices(node, body)
                 for name in _called(node):
@@ -124,6 +127,14 @@ class _Graph:
                         self._report.refuse("graph", f"{GRAPH}:{node.name}", f"it calls {name!r}, which is not there")
         for operation, where in sorted(strange.items()):
             self._report.refuse("graph-operation", f"{GRAPH}:{where}", f"the operation {operation}, which models do not need")
+
+    def _check_constant(self, node: Any, body: _Body) -> None:
+        """A constant may be one value that is repeated: its size is what it declares."""
+        shape = node.attr["value"].tensor.tensor_shape
+        values = math.prod(max(0, dim.size) for dim in shape.dim)
+        if values * 8 > self._most:
+            where = f"{GRAPH}:{body.name}/{node.name}"
+            self._report.refuse("declared-size", where, f"a constant of {values} values")
 
     def _check_devices(self, node: Any, body: _Body) -> None:
         if "/job:" in node.device and "/job:localhost" not in node.device:

@@ -23,7 +23,8 @@ def inspect_file(source: Source, limits: Limits, report: Report) -> None:
             # No configuration says what is missing, but a file that Keras wrote has no such holes.
             message = f"{contents.unowned} bytes belong to nothing: a part of the weights was deleted"
             report.refuse("missing-weights", source.name, message)
-        agreement.check_weights(contents.datasets, source.name, report)
+        named = contents.groups["optimizer/vars"].attrs.get("name") if "optimizer/vars" in contents.groups else ""
+        agreement.check_weights(contents.datasets, named if isinstance(named, str) else "", source.name, report)
         contents.read_all()
 
 
