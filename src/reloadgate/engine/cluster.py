@@ -2,6 +2,7 @@
 
 import os
 import queue
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -23,6 +24,10 @@ REACHED = 6.0
 
 STAFFED = 60.0
 """Seconds that tasks may wait while the cluster has no worker at all."""
+
+
+GLANCE = 5.0
+"""Seconds between two looks at whether there are any."""
 
 
 class DaskEngine:
@@ -84,11 +89,14 @@ class DaskEngine:
             self._client.cancel([future for future, _ in waiting.values()])
 
     def _next(self, done: "queue.SimpleQueue[Any]") -> Any:
+        deserted = None
         while True:
             try:
-                return done.get(timeout=STAFFED)
+                return done.get(timeout=min(GLANCE, STAFFED))
             except queue.Empty:
-                if not self._client.scheduler_info(n_workers=-1)["workers"]:
+                now = time.monotonic()
+                deserted = None if self._client.scheduler_info(n_workers=-1)["workers"] else deserted or now
+                if deserted is not None and now - deserted >= STAFFED:
                     raise EngineError(
                         f"the cluster of {self._scheduler} has no worker: start some with `dask worker {self._scheduler}`"
                     ) from None
