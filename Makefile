@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 export PATH := $(abspath $(BIN)):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help setup repro verify test check lint types schemas allowlist fuzz lock clean
+.PHONY: help setup repro verify test check bench lint types schemas allowlist fuzz lock clean
 
 help: ## List every target
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ test: setup ## Run every test
 
 check: setup lint types ## Lint, types, layers and the tests without TensorFlow, in under a minute
 	$(BIN)/python -m pytest -m "not keras and not pipeline"
+
+bench: setup ## Measure the rows of docs/performance.md (minutes; nothing else should run)
+	@for row in marginal fleet growth memory save cluster; do $(BIN)/python -m bench.$$row 2>/dev/null || echo "| $$row | broke | | |"; done
 
 lint: setup ## Style, format and the layers of the package
 	ruff check .

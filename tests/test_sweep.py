@@ -154,7 +154,7 @@ def test_an_environment_that_lacks_what_a_reload_needs_is_refused_with_what_to_i
     python = str(tmp_path / "bare/bin/python")
     with pytest.raises(UsageError) as refused:
         verify_all([reloadgate.verifying.subject_of(tmp_path / "model.keras")], Policy(), settings=EngineSettings(python=python))
-    assert f"{python} -m pip install {' '.join(NEEDED)}" in str(refused.value)
+    assert f"{python} -m pip install {' '.join(NEEDED.values())}" in str(refused.value)
 
 
 @pytest.mark.parametrize("python", ["/nowhere/python", shutil.which("true") or os.devnull])

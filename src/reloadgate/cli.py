@@ -53,6 +53,10 @@ Overrides = Annotated[
     typer.Option("--policy", metavar="KEY=VALUE", help="A setting over params.yaml, such as tolerances.resume=1e-6."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+EngineKindOption = Annotated[
+    str | None, typer.Option("--engine", metavar="local|dask", help="Where the reloads run; default: as in params.yaml.")
+]
+Scheduler = Annotated[str | None, typer.Option(metavar="ADDRESS", help="The Dask scheduler, such as tcp://10.0.0.1:8786.")]
 Python = Annotated[
     str | None,
     typer.Option("--python", metavar="PATH", help="Reload in this interpreter's environment: rehearse an upgrade."),
@@ -75,6 +79,8 @@ def verify(
     rev: Annotated[list[str] | None, typer.Option("--rev", metavar="REV", help="The models of another git revision.")] = None,
     all_tags: Annotated[bool, typer.Option("--all-tags", help="The models of every tag.")] = False,
     all_commits: Annotated[bool, typer.Option("--all-commits", help="The models of every commit.")] = False,
+    engine: EngineKindOption = None,
+    scheduler: Scheduler = None,
     python: Python = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -90,16 +96,16 @@ def verify(
     folder = reports or (None if what or others else REPORTS / "verify")
     if folder:
         report.begin(folder, "reloadgate verify")
-    settings, engine = read_policy(policy or ()), _engine_settings(python=python)
+    settings, where = read_policy(policy or ()), _engine_settings(engine, scheduler, python)
     evidence = folder / "evidence" if folder and not others else None
     with _watch(quiet or as_json) as watch:
         if others:
-            comparison, verdict = sweep(_revisions(rev or [], all_tags, all_commits), what or (), settings, engine, watch)
+            comparison, verdict = sweep(_revisions(rev or [], all_tags, all_commits), what or (), settings, where, watch)
         else:
             known = {subject.name: subject for subject in declared(read_yaml(PARAMS))} if not what or PARAMS.exists() else {}
             subjects = [known[one] if one in known else subject_of(Path(one)) for one in dict.fromkeys(what or known)]
             records = read_records() if not what else None
-            comparison, verdict = verify_all(subjects, settings, records=records, evidence=evidence, settings=engine, watch=watch)
+            comparison, verdict = verify_all(subjects, settings, records=records, evidence=evidence, settings=where, watch=watch)
     if folder:
         report.publish(folder, verdict, comparison, evidence)
     _show(verdict, as_json, folder)
@@ -109,6 +115,8 @@ def verify(
 @app.command()
 def reload(
     fresh: Annotated[bool, typer.Option("--fresh", help="Reload also what has not changed since the last time.")] = False,
+    engine: EngineKindOption = None,
+    scheduler: Scheduler = None,
     quiet: Quiet = False,
 ) -> None:
     """Reload every model of params.yaml that changed, in fresh processes; the evidence goes to reports/evidence."""
@@ -119,7 +127,7 @@ def reload(
     from reloadgate.reload import reload as reload_all
 
     report.begin(REPORTS, "reloadgate reload")
-    subjects, settings = declared(read_yaml(PARAMS)), _engine_settings()
+    subjects, settings = declared(read_yaml(PARAMS)), _engine_settings(engine, scheduler)
     shutil.rmtree(EVIDENCE, ignore_errors=True)
     with _watch(quiet) as watch:
         reloaded = list(reload_all(subjects, EVIDENCE, engine_for(settings), settings.limits, watch, _store(settings, fresh)))
@@ -230,13 +238,14 @@ def _revisions(named: list[str], all_tags: bool, all_commits: bool) -> list[str]
     return [*named, *(tags(Path()) if all_tags else ()), *(commits(Path()) if all_commits else ())]
 
 
-def _engine_settings(**given: str | None) -> "EngineSettings":
+def _engine_settings(kind: str | None, scheduler: str | None, python: str | None = None) -> "EngineSettings":
     """The section `engine` of params.yaml, and what was given on the command line over it."""
     from reloadgate.engine import EngineSettings
     from reloadgate.project import read_section
     from reloadgate.settings import strictly
 
-    over = {name: value for name, value in given.items() if value is not None}
+    given = {"kind": kind, "scheduler": scheduler, "python": python}
+    over = {name: value for name, value in given.items() if value is not None or (name == "scheduler" and kind == "local")}
     return strictly(EngineSettings, read_section("engine", over), "engine")
 
 

@@ -46,6 +46,12 @@ def regular_files(directory: Path, leave_out: str = "") -> Iterator[Path]:
     yield from sorted(path for path in found if path.parts[0] != leave_out)
 
 
+def digests(directory: Path) -> dict[str, str]:
+    """SHA-256 of every file below a directory by its path relative to it; what Python compiled is left out."""
+    files = (path for path in regular_files(directory) if "__pycache__" not in path.parts)
+    return {path.as_posix(): sha256_file(directory / path)[0] for path in files}
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Publish a file whole or not at all: temporary name beside it, fsync, rename."""
     path.parent.mkdir(parents=True, exist_ok=True)

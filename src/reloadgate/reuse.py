@@ -19,7 +19,7 @@ from reloadgate.engine import Job
 from reloadgate.engine.footprint import FOOTPRINT, Footprint
 from reloadgate.errors import ReloadgateError
 from reloadgate.evidence import EVIDENCE_DIR, ReloadedEvidence, Tried, broken_seals, read_saved, read_seal
-from reloadgate.files import project_root, regular_files, sha256_file
+from reloadgate.files import digests, project_root, sha256_file
 from reloadgate.nouns import digest, from_dict, noun, read_json, to_dict, write_json
 from reloadgate.places import look_at
 from reloadgate.surroundings import fresh
@@ -52,7 +52,7 @@ class Store:
             "python": [sys.version, sys.prefix, os.path.realpath(sys.executable)],
             "machine": [*platform.uname(), os.cpu_count(), _affinity()],
             "installed": _stamps(*{sysconfig.get_path(name) for name in ("purelib", "platlib")}),
-            "reloadgate": _digests(Path(__file__).parent),
+            "reloadgate": digests(Path(__file__).parent),
         }
 
     def find(self, job: Job) -> bool:
@@ -103,7 +103,7 @@ class Store:
         code = [(project_root(version) or version) / folder for folder in recipe.code_path]
         return digest(
             {
-                "version": [job.version, _digests(version)],
+                "version": [job.version, digests(version)],
                 "artifact": to_dict(job.artifact),
                 "place": to_dict(look_at(version)),
                 "importable": {str(folder): _importable(folder) for folder in code},
@@ -121,7 +121,7 @@ class Store:
         recipe = to_dict(saved.recipe)
         users = {name: value for name, value in recipe.items() if name not in ("imports", "code_path")}
         read = {file.path: file.sha256 for file in reloaded.files}
-        now = {path: sha256 for path, sha256 in _digests(version).items() if Path(path).parts[0] != EVIDENCE_DIR}
+        now = {path: sha256 for path, sha256 in digests(version).items() if Path(path).parts[0] != EVIDENCE_DIR}
         return not any(users.values()) and read == now
 
 
@@ -150,11 +150,6 @@ def _same_files(footprint: Footprint) -> bool:
     return not footprint.unknown and all(
         Path(path).is_file() and sha256_file(Path(path))[0] == sha256 for path, sha256 in footprint.files.items()
     )
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    files = (path for path in regular_files(folder) if "__pycache__" not in path.parts)
-    return {path.as_posix(): sha256_file(folder / path)[0] for path in files}
 
 
 def _importable(folder: Path) -> list[str]:

@@ -15,11 +15,12 @@ standard output. When the caller dies, its pipe closes, and the server kills its
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 
-from reloadgate.engine.jobs import End, Engine, EngineKind, EngineSettings, Job, Limits
+from reloadgate.engine.cluster import DaskEngine
+from reloadgate.engine.jobs import End, Engine, EngineSettings, Job, Limits
 from reloadgate.engine.local import LocalEngine
 from reloadgate.engine.other import other_python
 
-__all__ = ["End", "Engine", "EngineFor", "EngineSettings", "Job", "Limits", "LocalEngine", "engine_for"]
+__all__ = ["DaskEngine", "End", "Engine", "EngineFor", "EngineSettings", "Job", "Limits", "LocalEngine", "engine_for"]
 
 EngineFor = Callable[[Iterable[str]], AbstractContextManager[Engine]]
 """An engine for versions whose hash seeds were these."""
@@ -27,8 +28,9 @@ EngineFor = Callable[[Iterable[str]], AbstractContextManager[Engine]]
 
 def engine_for(settings: EngineSettings) -> EngineFor:
     """The engine that the settings name."""
-    if settings.kind is EngineKind.DASK:
-        raise NotImplementedError
+    if settings.scheduler is not None:
+        scheduler = settings.scheduler
+        return lambda seeds: DaskEngine(scheduler, seeds)
     if settings.python is not None:
         python = settings.python
         return lambda seeds: other_python(python, seeds, settings.children)

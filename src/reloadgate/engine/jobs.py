@@ -50,6 +50,8 @@ class EngineSettings:
             raise ValueError(f"children is {self.children}, and at least 1 must run")
         if (self.kind is EngineKind.DASK) != (self.scheduler is not None):
             raise ValueError("kind: dask needs the address of its scheduler (scheduler: tcp://…), and kind: local has none")
+        if self.scheduler is not None and self.python is not None:
+            raise ValueError("another interpreter (python) is one of this machine: reload there with kind: local")
 
 
 @noun

@@ -34,6 +34,7 @@ class LocalEngine:
         fork: fork every child from a server that has imported TensorFlow; default: where the platform can.
         python: the interpreter of the reloading processes; default: the caller's.
         variables: environment variables of the reloading processes over the fresh ones.
+        caller: the environment variables that the fresh ones are taken from; default: this process' own.
 
     Raises:
         EngineError: the server could not be started, or ended.
@@ -47,8 +48,9 @@ class LocalEngine:
         fork: bool = hasattr(os, "fork"),
         python: str = sys.executable,
         variables: Mapping[str, str] | None = None,
+        caller: Mapping[str, str] = os.environ,
     ) -> None:
-        self._environment = fresh(os.environ, recorded_hash_seeds) | dict(variables or {})
+        self._environment = fresh(caller, recorded_hash_seeds) | dict(variables or {})
         self._command = [python, "-P", "-m", "reloadgate.engine.server", str(children or cores()), "fork" if fork else "fresh"]
         self._server: subprocess.Popen[bytes] | None = None
         self._said: IO[bytes] | None = None

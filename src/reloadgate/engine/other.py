@@ -15,16 +15,29 @@ from reloadgate.engine.local import LocalEngine
 from reloadgate.errors import UsageError
 from reloadgate.text import one_line
 
-NEEDED = ("tensorflow", "keras", "h5py", "numpy", "psutil", "pydantic")
-"""What a reload imports besides reloadgate, by the names to install it under."""
+NEEDED = {
+    "tensorflow": "tensorflow",
+    "keras": "keras",
+    "h5py": "h5py",
+    "numpy": "numpy",
+    "psutil": "psutil",
+    "pydantic": "pydantic",
+    "google.protobuf": "protobuf",
+    "google_crc32c": "google-crc32c",
+}
+"""What a reload imports besides reloadgate, and what it is installed as."""
 
 OLDEST = (3, 11)
 
-_QUESTION = (
-    "import importlib.util, json, sys\n"
-    "lacking = [name for name in sys.argv[1:] if importlib.util.find_spec(name) is None]\n"
-    "print(json.dumps([list(sys.version_info[:2]), lacking]))"
-)
+_QUESTION = """
+import importlib.util, json, sys
+def lacks(name):
+    try:
+        return importlib.util.find_spec(name) is None
+    except ImportError:
+        return True
+print(json.dumps([list(sys.version_info[:2]), [name for name in sys.argv[1:] if lacks(name)]]))
+"""
 
 
 @contextmanager
@@ -52,5 +65,6 @@ def _refuse_what_lacks(python: str) -> None:
     if tuple(version) < OLDEST:
         raise UsageError(f"--python {python} is Python {'.'.join(map(str, version))}, and a reload needs {OLDEST[0]}.{OLDEST[1]}")
     if lacking:
-        install = f"{python} -m pip install {' '.join(lacking)}"
-        raise UsageError(f"the environment of {python} lacks {', '.join(lacking)}, which a reload needs: {install}")
+        packages = [NEEDED[name] for name in lacking]
+        install = f"{python} -m pip install {' '.join(packages)}"
+        raise UsageError(f"the environment of {python} lacks {', '.join(packages)}, which a reload needs: {install}")

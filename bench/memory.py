@@ -1,0 +1,62 @@
+"""Peak memory of the child that verifies a ResNet50 with Adam, against a bare load and predict in a process of its own."""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.measure import python, tell
+
+BARE = """
+import sys
+import keras, numpy as np, resource
+model = keras.models.load_model(sys.argv[1])
+model.predict(np.zeros((2, 224, 224, 3), "float32"), verbose=0)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+VERIFIED = """
+import sys, tempfile, resource
+from pathlib import Path
+from reloadgate.evidence import EVIDENCE_DIR, read_saved
+from reloadgate.live.fresh import reload_artifact
+version, out = Path(sys.argv[1]), Path(sys.argv[2])
+with tempfile.TemporaryDirectory() as folder:
+    reload_artifact(version, read_saved(version / EVIDENCE_DIR)[0].artifacts[0], out, Path(folder))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def resnet(version: Path, steps: int) -> None:
+    """A version of a ResNet50 that has taken one step with Adam: 283 MB."""
+    import keras
+    import numpy as np
+
+    import reloadgate
+
+    keras.utils.set_random_seed(0)
+    model = keras.applications.ResNet50(weights=None, classes=10)
+    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
+    x, y = np.random.default_rng(0).random((2, 224, 224, 3), np.float32), np.array([1, 2])
+    model.train_on_batch(x, y)
+    reloadgate.save(model, version, probe=(x, y), steps=steps, location="any")
+
+
+def peak(script: str, *arguments: str) -> float:
+    """MiB that a process of its own has had resident at most."""
+    done = subprocess.run(python("-c", script, *arguments), check=True, capture_output=True, text=True)
+    return int(done.stdout.split()[-1]) * (1 if sys.platform == "darwin" else 1024) / (1 << 20)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        version, out = Path(folder) / "resnet/1", Path(folder) / "out"
+        out.mkdir()
+        resnet(version, 3)
+        bare = peak(BARE, str(version / "model.keras"))
+        verified = peak(VERIFIED, str(version), str(out))
+        tell("peak memory of a ResNet50 / load and predict", verified / bare, "≤ 1.3", f"{verified:.0f} MiB / {bare:.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()
