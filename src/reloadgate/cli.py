@@ -250,6 +250,29 @@ def _watch(silent: bool) -> "Watch":
     return Watch() if silent else watch_on(sys.stderr)
 
 
+@app.command(epilog=examples("init", "init --model churn --stage train --yes", "init --undo"))
+def init(
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What the model is called; default: the folder's name.")
+    ] = None,
+    stage: Annotated[str | None, typer.Option(metavar="NAME", help="The stage that trains; default: the one named so.")] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Take out again what init put in.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Add the stages, a policy, a Makefile target and a CI job to this repository; shows the difference first."""
+    from reloadgate import adoption
+
+    plan = adoption.undo(Path()) if undo else adoption.adopt(Path(), model, stage)
+    typer.echo(plan.difference() or "nothing to change", nl=not plan.changes)
+    if plan.changes:
+        if not yes and not (sys.stdin.isatty() and typer.confirm("write this?", err=True)):
+            typer.echo("nothing was written: `--yes` writes it", err=True)
+            raise typer.Exit(2)
+        plan.apply(Path())
+    if not undo:
+        typer.echo(adoption.next_step(plan))
+
+
 def _show(verdict: "Verdict", as_json: bool, reports: Path | None = None) -> None:
     """The verdict for people, or as one JSON document."""
     if as_json:
