@@ -4,6 +4,7 @@ The package, from the top down; each layer knows only those below it.
 
     cli                  argv to one verb to exit code; the only place that prints or exits
     verifying, gate      compositions of the verbs
+    history              what became of every model from commit to commit, out of git and DVC
     recording            `save` and `record`: evidence in the training process
     restoring, callbacks `restore`: everything back; `SaveVersions`: verified versions during training, and exact resume
     reload               evidence again, in a fresh process for every artifact

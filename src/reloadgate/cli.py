@@ -273,6 +273,28 @@ def init(
         typer.echo(adoption.next_step(plan))
 
 
+@app.command(epilog=examples("history", "history digits --limit 50", "history --max-churn 0.05 --json"))
+def history(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", show_default=False, autocompletion=_names)] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Commits to look at.")] = 20,
+    max_churn: Annotated[float | None, typer.Option(min=0, max=1, help="End 1 if a newest version churns more.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Verdict, drift, resume parity, sizes, times and churn of every commit, without checking anything out."""
+    from reloadgate import history as past
+    from reloadgate.nouns import to_dict
+    from reloadgate.terminal import show_history
+
+    entries = past.history(names or (), limit)
+    if as_json:
+        typer.echo(json.dumps([to_dict(entry) for entry in entries], indent=1, ensure_ascii=False))
+    else:
+        show_history(entries)
+    if max_churn is not None and any(above := past.above(entries, max_churn)):
+        typer.echo(f"reloadgate: above the limit of {max_churn:g}: {', '.join(above)}", err=True)
+        raise typer.Exit(1)
+
+
 def _show(verdict: "Verdict", as_json: bool, reports: Path | None = None) -> None:
     """The verdict for people, or as one JSON document."""
     if as_json:
