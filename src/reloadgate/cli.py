@@ -146,7 +146,7 @@ def compare() -> None:
 def judge(
     policy: Overrides = None,
     expectations: Annotated[
-        bool, typer.Option("--expectations", help="Hold the verdict against a Great Expectations suite of the policy.")
+        bool, typer.Option("--expectations", help="Hold the verdict against a Great Expectations suite of the policy; Data Docs.")
     ] = False,
 ) -> None:
     """Judge the comparison by the policy: verdict, metrics and reports. The verdict is data: this ends 0."""
@@ -164,7 +164,7 @@ def judge(
     if expectations:
         from reloadgate.expectations import agreed, check
 
-        verdict = agreed(verdict, check(comparison, settings))
+        verdict = agreed(verdict, check(comparison, settings, REPORTS / report.DOCS))
     report.publish(REPORTS, verdict, comparison, EVIDENCE)
     typer.echo(f"judged: {verdict.status} ({verdict.reason}); {REPORTS}/{report.VERDICT}")
 
