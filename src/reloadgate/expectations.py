@@ -18,6 +18,7 @@ from typing import Any
 
 from reloadgate.comparison import Comparison, Outcome, Row
 from reloadgate.evidence import Group
+from reloadgate.extras import need
 from reloadgate.judge import COMPUTED, rows_to_judge, tolerance_of
 from reloadgate.nouns import noun
 from reloadgate.policy import Location, Policy, RandomState
@@ -121,6 +122,7 @@ def check(comparison: Comparison, policy: Policy, docs: Path | None = None) -> C
     """
     import warnings
 
+    need("expectations", "--expectations")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecations inside Great Expectations' own dependencies
         import great_expectations as gx

@@ -15,6 +15,7 @@ from typing import Any
 from reloadgate.behaviour_rows import changed_decisions
 from reloadgate.errors import ReloadgateError, UnreadableRecordError, UsageError
 from reloadgate.evidence import EVIDENCE_DIR, SavedEvidence, read_saved
+from reloadgate.extras import need
 from reloadgate.nouns import from_dict, noun
 from reloadgate.project import RECORDS, VersionRecord
 from reloadgate.report import METRICS
@@ -150,11 +151,10 @@ def _fetched(entry: Entry, folder: Path, seen: dict[str, Any]) -> Any:
     """
     key = str(entry.evidence_sha256)
     if key not in seen:
+        need("dvc", "churn")
         try:
             from dvc.api import DVCFileSystem
-        except ImportError:
-            raise UsageError('DVC is not installed: `pip install "reloadgate[dvc]"`') from None
-        try:
+
             # DVC's paths begin at the repository's root, below which the working directory may lie.
             place = f"/{_git('rev-parse', '--show-prefix').strip()}{entry.version}/{EVIDENCE_DIR}"
             DVCFileSystem(".", rev=entry.commit).get(place, str(folder / key), recursive=True)

@@ -64,14 +64,14 @@ def show_history(entries: "Sequence[Entry]") -> None:
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, width=console.width)
     for name in ("commit", "date", "model", "verdict", "drift", "resume", "kB", "s", "churn"):
         numeric = name in ("drift", "resume", "kB", "s", "churn")
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=name in ("commit", "verdict"))
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=name != "model")
     for entry in entries:
         size = None if entry.bytes is None else entry.bytes / 1000
         churn = "–" if entry.churn is None else f"{entry.churn:.1%}"
         status = Text(entry.status, STYLES.get(Status(entry.status), ""))
         numbers = (entry.drift_digits, entry.resumed_loss_digits, size, entry.reload_seconds)
         shown = ("–" if number is None else f"{number:.4g}" for number in numbers)
-        table.add_row(entry.commit[:9], entry.when, Text(one_line(entry.model)), status, *shown, churn)
+        table.add_row(entry.commit[:7], entry.when, Text(one_line(entry.model)), status, *shown, churn)
     console.print(table)
     console.print("drift and resume: digits that agree, 99 for the same bits", style="dim")
     for reason, count in Counter(e.churn_reason for e in entries if e.churn_reason and e.model).items():
