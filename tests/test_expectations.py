@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -108,3 +109,16 @@ def test_great_expectations_brings_no_warnings_of_its_own() -> None:
         warnings.simplefilter("always")
         check(comparison_of([], True), Policy())
     assert not raised
+
+
+def test_data_docs_of_a_failure_replace_those_of_a_success(tmp_path: Path) -> None:
+    docs = tmp_path / "reports/docs"
+    check(comparison_of([], True), Policy(), docs)
+    (page,) = docs.glob("validations/**/*.html")
+    assert "Succeeded" in page.read_text()
+    wrong = Row(model="m", artifact="model.keras", group=Group.LOAD, subject="s", outcome=Outcome.BROKEN)
+    assert not check(comparison_of([wrong], True), Policy(), docs).success
+    (page,) = docs.glob("validations/**/*.html")
+    assert "Failed" in page.read_text()
+    assert (docs / "index.html").is_file()
+    assert [path.name for path in docs.parent.iterdir()] == ["docs"]

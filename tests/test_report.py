@@ -293,6 +293,17 @@ def test_what_the_gate_published_itself_stands(tmp_path: Path) -> None:
     assert read_json(tmp_path / report.METRICS)["status"] == "UNVERIFIED"
 
 
+def test_data_docs_are_gone_while_a_command_runs_and_come_back_with_the_gate(tmp_path: Path) -> None:
+    published(tmp_path)
+    (tmp_path / report.DOCS).mkdir()
+    (tmp_path / report.DOCS / "index.html").write_text("a PASS")
+    with report.on_file(tmp_path, "reloadgate gate"):
+        assert not (tmp_path / report.DOCS).exists()
+    assert (tmp_path / report.DOCS / "index.html").read_text() == "a PASS"
+    report.begin(tmp_path, "reloadgate judge")
+    assert not (tmp_path / report.DOCS).exists()
+
+
 def test_a_gate_without_a_verdict_on_file_leaves_error(tmp_path: Path) -> None:
     with report.on_file(tmp_path, "reloadgate gate") as copy:
         assert not copy.exists()

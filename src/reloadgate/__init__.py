@@ -4,6 +4,7 @@ The package, from the top down; each layer knows only those below it.
 
     cli                  argv to one verb to exit code; the only place that prints or exits
     verifying, gate      compositions of the verbs
+    history              what became of every model from commit to commit, out of git and DVC
     recording            `save` and `record`: evidence in the training process
     restoring, callbacks `restore`: everything back; `SaveVersions`: verified versions during training, and exact resume
     reload               evidence again, in a fresh process for every artifact
@@ -12,6 +13,7 @@ The package, from the top down; each layer knows only those below it.
     report, terminal     verdict, metrics and pages, set to ERROR first and better only at the end; the table that ends a run
     page, exhibits, pictures     the page that people read, the arrays behind its rows, SVG
     reuse                evidence of earlier reloads, where everything it came from is the same
+    adoption             `init`: what a repository needs, put beside what is there, by `insertion`
     engine, live         where reloads run; the observer, the only code besides `formats` that imports Keras
     formats, project     the forms of an artifact; what `params.yaml` and the records name
     inspection                                what an artifact is, before anything loads it: no TensorFlow, nothing of it runs

@@ -35,7 +35,7 @@ def _prediction(subject: str, then: Output, expected: Side, now: Output, seen: S
             return row_of(Group.PREDICTIONS, subject, Outcome.CHANGED, seen="NaN", detail=detail)
     row = array_row(Group.PREDICTIONS, subject, then.value, expected, now.value, seen, noise=then.noise)
     if row.outcome is Outcome.DIFFERS:
-        flips = _flips(expected.arrays.get(then.value), seen.arrays.get(now.value))
+        flips = changed_decisions(expected.arrays.get(then.value), seen.arrays.get(now.value))
         row = replace(row, flips=flips, detail=f"predictions drift; {flips} decisions flip")
     return row
 
@@ -44,7 +44,7 @@ def _size(array: Array) -> int:
     return int(np.prod(array.shape))
 
 
-def _flips(expected: np.ndarray[Any, Any], seen: np.ndarray[Any, Any]) -> int:
+def changed_decisions(expected: np.ndarray[Any, Any], seen: np.ndarray[Any, Any]) -> int:
     """Rows whose decision changed: the largest of several columns, the sign of one."""
     if expected.dtype.kind in "SUcb" or expected.ndim < 1:
         return 0

@@ -154,7 +154,7 @@ def compare() -> None:
 def judge(
     policy: Overrides = None,
     expectations: Annotated[
-        bool, typer.Option("--expectations", help="Hold the verdict against a Great Expectations suite of the policy.")
+        bool, typer.Option("--expectations", help="Hold the verdict against a Great Expectations suite of the policy; Data Docs.")
     ] = False,
 ) -> None:
     """Judge the comparison by the policy: verdict, metrics and reports. The verdict is data: this ends 0."""
@@ -172,7 +172,7 @@ def judge(
     if expectations:
         from reloadgate.expectations import agreed, check
 
-        verdict = agreed(verdict, check(comparison, settings))
+        verdict = agreed(verdict, check(comparison, settings, REPORTS / report.DOCS))
     report.publish(REPORTS, verdict, comparison, EVIDENCE)
     typer.echo(f"judged: {verdict.status} ({verdict.reason}); {REPORTS}/{report.VERDICT}")
 
@@ -262,6 +262,51 @@ def _watch(silent: bool) -> "Watch":
     from reloadgate.progress import Watch, watch_on
 
     return Watch() if silent else watch_on(sys.stderr)
+
+
+@app.command(epilog=examples("init", "init --model churn --stage train --yes", "init --undo"))
+def init(
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What the model is called; default: the folder's name.")
+    ] = None,
+    stage: Annotated[str | None, typer.Option(metavar="NAME", help="The stage that trains; default: the one named so.")] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Take out again what init put in.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Add the stages, a policy, a Makefile target and a CI job to this repository; shows the difference first."""
+    from reloadgate import adoption
+
+    plan = adoption.undo(Path()) if undo else adoption.adopt(Path(), model, stage)
+    typer.echo(plan.difference() or "nothing to change", nl=not plan.changes)
+    if plan.changes:
+        if not yes and not (sys.stdin.isatty() and typer.confirm("write this?", err=True)):
+            typer.echo("nothing was written: `--yes` writes it", err=True)
+            raise typer.Exit(2)
+        plan.apply(Path())
+    if not undo:
+        typer.echo(adoption.next_step(plan))
+
+
+@app.command(epilog=examples("history", "history digits --limit 50", "history --max-churn 0.05 --json"))
+def history(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", show_default=False, autocompletion=_names)] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Commits to look at.")] = 20,
+    max_churn: Annotated[float | None, typer.Option(min=0, max=1, help="End 1 if a newest version churns more.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Verdict, drift, resume parity, sizes, times and churn of every commit, without checking anything out."""
+    from reloadgate import history as past
+    from reloadgate.nouns import to_dict
+    from reloadgate.terminal import show_history
+
+    entries = past.history(names or (), limit)
+    if as_json:
+        typer.echo(json.dumps([to_dict(entry) for entry in entries], indent=1, ensure_ascii=False))
+    else:
+        show_history(entries)
+    if max_churn is not None and any(above := past.above(entries, max_churn)):
+        typer.echo(f"reloadgate: above the limit of {max_churn:g}: {', '.join(above)}", err=True)
+        raise typer.Exit(1)
 
 
 def _show(verdict: "Verdict", as_json: bool, reports: Path | None = None) -> None:

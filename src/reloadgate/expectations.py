@@ -8,12 +8,17 @@ be not null, the table and each group to have the rows that were compared, and w
 that fails.
 """
 
+import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from reloadgate.comparison import Comparison, Outcome, Row
 from reloadgate.evidence import Group
+from reloadgate.extras import need
 from reloadgate.judge import COMPUTED, rows_to_judge, tolerance_of
 from reloadgate.nouns import noun
 from reloadgate.policy import Location, Policy, RandomState
@@ -109,10 +114,15 @@ def _tolerance(limits: str, policy: Policy) -> float:
     return float(getattr(policy.tolerances, tolerance_of(Group(limits)), 0.0))
 
 
-def check(comparison: Comparison, policy: Policy) -> Checked:
-    """Run the suite as a checkpoint on the comparison's table. Imports Great Expectations (about five seconds)."""
+def check(comparison: Comparison, policy: Policy, docs: Path | None = None) -> Checked:
+    """Run the suite as a checkpoint on the comparison's table. Imports Great Expectations (about five seconds).
+
+    Args:
+        docs: the folder that Great Expectations' Data Docs replace, when they are whole; None for none.
+    """
     import warnings
 
+    need("expectations", "--expectations")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecations inside Great Expectations' own dependencies
         import great_expectations as gx
@@ -127,11 +137,35 @@ def check(comparison: Comparison, policy: Policy) -> Checked:
         expectations = list(suite(lines, comparison, policy))
         made = context.suites.add(gx.ExpectationSuite(name="policy", expectations=expectations))
         definition = context.validation_definitions.add(gx.ValidationDefinition(name="policy", data=batch, suite=made))
-        checkpoint = context.checkpoints.add(gx.Checkpoint(name="policy", validation_definitions=[definition]))
-        result = checkpoint.run(batch_parameters={"dataframe": pd.DataFrame(lines)})
+        with _site(context, docs) as actions:
+            checkpoint = gx.Checkpoint(name="policy", validation_definitions=[definition], actions=actions)
+            result = context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": pd.DataFrame(lines)})
     (validation,) = result.run_results.values()
     failures = tuple(_failure(one) for one in validation.results if not one.success)
     return Checked(success=bool(result.success), expectations=len(validation.results), failures=failures)
+
+
+@contextmanager
+def _site(context: Any, docs: Path | None) -> Iterator[list[Any]]:
+    """The actions that write Data Docs beside their place, and put them there at the end."""
+    if docs is None:
+        yield []
+        return
+    from great_expectations.checkpoint import UpdateDataDocsAction
+
+    docs.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".docs-", dir=docs.parent) as folder:
+        made = Path(folder) / "site"
+        store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(made.absolute())}
+        site = {
+            "class_name": "SiteBuilder",
+            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+            "store_backend": store,
+        }
+        context.add_data_docs_site("local", site)
+        yield [UpdateDataDocsAction(name="docs", site_names=["local"])]
+        shutil.rmtree(docs, ignore_errors=True)
+        made.rename(docs)
 
 
 def _failure(result: Any) -> str:

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from reloadgate.extras import lacking
+
 _COLOURS = {
     "#010101": "var(--ink)",
     "#020202": "var(--line)",
@@ -31,9 +33,7 @@ LAYERS = 24
 
 def drawable() -> bool:
     """Whether matplotlib is installed."""
-    import importlib.util
-
-    return importlib.util.find_spec("matplotlib") is not None
+    return not lacking("pictures")
 
 
 def histogram(gaps: np.ndarray[Any, Any], tolerance: float, noise: float) -> str:

@@ -6,6 +6,7 @@ kill or a full disk can therefore not leave an earlier PASS in any of them.
 
 import csv
 import math
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,9 @@ METRICS = "metrics.json"
 LOSS_CURVE = "plots/resume.csv"
 PAGES = ("report.md", "report.html", "junit.xml")
 
+DOCS = "docs"
+"""The folder of Great Expectations' Data Docs, where they were asked for."""
+
 MARKDOWN_ROWS = 30
 """Findings a model that the Markdown has room for: a comment on a pull request takes 65,536 characters."""
 
@@ -37,6 +41,7 @@ def begin(reports: Path, doing: str) -> None:
     """
     reason = f"`{doing}` began and has not ended: it is running, was stopped, or broke"
     write_json(reports / METRICS, {"status": str(Status.ERROR), "models": {}})
+    shutil.rmtree(reports / DOCS, ignore_errors=True)
     pages = (
         f"# reloadgate: ERROR\n\n{reason}\n",
         "<!doctype html><html lang=en><meta charset=utf-8><title>reloadgate: ERROR</title>"
@@ -75,6 +80,10 @@ def on_file(reports: Path, doing: str) -> Iterator[Path]:
     """
     names = (VERDICT, METRICS, *PAGES)
     before = {name: (reports / name).read_bytes() for name in names if (reports / name).is_file()}
+    docs, aside = reports / DOCS, reports / f".{DOCS}-aside"
+    shutil.rmtree(aside, ignore_errors=True)
+    if docs.is_dir():
+        docs.rename(aside)
     begin(reports, doing)
     marker = (reports / VERDICT).read_bytes()
     with tempfile.TemporaryDirectory(prefix="reloadgate-gate-") as folder:
@@ -83,8 +92,11 @@ def on_file(reports: Path, doing: str) -> Iterator[Path]:
             copy.write_bytes(before[VERDICT])
         yield copy
     if (reports / VERDICT).read_bytes() == marker:
+        if aside.is_dir():
+            aside.rename(docs)
         for name in sorted(before, key=lambda name: name == VERDICT):
             write_atomically(reports / name, before[name])
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def write_loss_curve(reports: Path, comparison: Comparison) -> None:

@@ -4,7 +4,8 @@ Text of others (paths, exceptions, names) is shown as text: no markup, no escape
 terminal, none with `NO_COLOR`.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from reloadgate.remedies import unlooked
@@ -13,6 +14,8 @@ from reloadgate.verdict import Finding, ModelVerdict, Status, Verdict, worst_fir
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from reloadgate.history import Entry
 
 WIDTH = 80
 
@@ -37,15 +40,42 @@ def show(verdict: Verdict, pages: str = "") -> None:
     Args:
         pages: where the reports lie, "" where none were written.
     """
-    from rich.console import Console
-
-    usual = Console(highlight=False, markup=False, emoji=False, soft_wrap=False)
-    console = Console(highlight=False, markup=False, emoji=False, width=min(usual.width, WIDTH))
+    console = _console()
     if verdict.models:
         _print_table(console, verdict)
     if pages:
         console.print(f"report: {one_line(pages)}", soft_wrap=True)
     console.print(f"{verdict.status}: {one_line(verdict.reason)}", soft_wrap=True, style=STYLES.get(verdict.status, ""))
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False, width=min(Console().width, WIDTH))
+
+
+def show_history(entries: "Sequence[Entry]") -> None:
+    """Print a table of commits and models, newest first; what cannot be told is a dash, and why stands below."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    console = _console()
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, width=console.width)
+    for name in ("commit", "date", "model", "verdict", "drift", "resume", "kB", "s", "churn"):
+        numeric = name in ("drift", "resume", "kB", "s", "churn")
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=name != "model")
+    for entry in entries:
+        size = None if entry.bytes is None else entry.bytes / 1000
+        churn = "–" if entry.churn is None else f"{entry.churn:.1%}"
+        status = Text(entry.status, STYLES.get(Status(entry.status), ""))
+        numbers = (entry.drift_digits, entry.resumed_loss_digits, size, entry.reload_seconds)
+        shown = ("–" if number is None else f"{number:.4g}" for number in numbers)
+        table.add_row(entry.commit[:7], entry.when, Text(one_line(entry.model)), status, *shown, churn)
+    console.print(table)
+    console.print("drift and resume: digits that agree, 99 for the same bits", style="dim")
+    for reason, count in Counter(e.churn_reason for e in entries if e.churn_reason and e.model).items():
+        console.print(f"no churn for {count}: {one_line(reason)}", style="dim", soft_wrap=True)
 
 
 def _print_table(console: "Console", verdict: Verdict) -> None:

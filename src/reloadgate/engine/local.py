@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from reloadgate.engine.jobs import End, Job, ignore
 from reloadgate.errors import EngineError
+from reloadgate.extras import need
 from reloadgate.nouns import to_dict
 from reloadgate.surroundings import fresh
 from reloadgate.text import one_line
@@ -37,6 +38,7 @@ class LocalEngine:
         caller: the environment variables that the fresh ones are taken from; default: this process' own.
 
     Raises:
+        UsageError: TensorFlow is not installed.
         EngineError: the server could not be started, or ended.
     """
 
@@ -60,6 +62,8 @@ class LocalEngine:
         self._reader: threading.Thread | None = None
 
     def __enter__(self) -> "LocalEngine":
+        if self._command[0] == sys.executable:  # another interpreter is asked before (`other`)
+            need("tensorflow", "a reload")
         self._said = tempfile.TemporaryFile()
         try:
             self._server = subprocess.Popen(

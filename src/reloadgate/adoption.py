@@ -1,0 +1,276 @@
+"""`init`: what reloadgate needs in a repository that exists, put beside what is there; and taken out again.
+
+Nothing is written here before `apply`: a plan is the text of every file before and after, so that the difference is shown first.
+"""
+
+import difflib
+import itertools
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from reloadgate import insertion
+from reloadgate.adoption_texts import DVCIGNORE, GITHUB, GITIGNORE, GITLAB, MAKE, PARAMS, POLICY, STAGES
+from reloadgate.errors import UsageError
+from reloadgate.files import write_atomically
+from reloadgate.nouns import noun
+
+LOCKS = ("requirements.lock", "uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "requirements.txt")
+ELSEWHERE = {".git", ".dvc", ".venv", "venv", "node_modules", "site-packages"}
+WORKFLOW = Path(".github/workflows/reloadgate.yml")
+FIRST = "1.0.0"
+"""The version that a model begins with."""
+
+
+@noun
+class Plan:
+    """What files hold before and after; None where there is no such file."""
+
+    changes: dict[str, tuple[str | None, str | None]]
+    models: tuple[str, ...]
+    stage: str
+    """The stage that trains, as DVC calls it; "" where none was found."""
+    by_hand: str
+    """What could not be written and why; "" where all could."""
+
+    def difference(self) -> str:
+        """A unified diff of everything."""
+        parts = []
+        for path, (before, after) in sorted(self.changes.items()):
+            old, new = ((text or "").splitlines(keepends=True) for text in (before, after))
+            names = ("/dev/null" if before is None else f"a/{path}", "/dev/null" if after is None else f"b/{path}")
+            parts += [line if line.endswith("\n") else f"{line}\n" for line in difflib.unified_diff(old, new, *names)]
+        return "".join(parts)
+
+    def apply(self, root: Path) -> None:
+        for path, (_, after) in self.changes.items():
+            if after is None:
+                (root / path).unlink()
+            else:
+                write_atomically(root / path, after.encode())
+
+
+def adopt(root: Path, name: str | None = None, stage: str | None = None) -> Plan:
+    """What to add to the repository at `root`.
+
+    Args:
+        name: what the model is called, where one stage trains one model; default: the folder's name.
+        stage: the stage that trains; default: the only one whose name says `train`.
+
+    Raises:
+        UsageError: there is neither a DVC pipeline nor a Makefile, or a file cannot be added to.
+    """
+    uses_dvc = (root / ".dvc").is_dir() or bool(_pipelines(root))
+    if not uses_dvc and not (root / "Makefile").is_file():
+        raise UsageError(
+            f"{root} has neither a DVC pipeline nor a Makefile: begin with `git init && dvc init`, or write a Makefile"
+        )
+    files = _Files(root)
+    params = insertion.parse(files.now("params.yaml"), "params.yaml")
+    known = params.get("models") if isinstance(params.get("models"), dict) else {}
+    names: tuple[str, ...] = (name or next(map(str, known), _plain(root.resolve().name)),)
+    found, by_hand = "", ""
+    if uses_dvc:
+        names, found, by_hand = _stages(files, root, params, names[0], stage)
+    files.edit("params.yaml", lambda text: _params(text, params, names))
+    if (root / "Makefile").is_file():
+        files.edit("Makefile", _make)
+    if (root / ".git").exists():
+        files.edit(".gitignore", lambda text: _lines(text, GITIGNORE + ([f"/models/{one}" for one in names] if uses_dvc else [])))
+    if uses_dvc:
+        files.edit(".dvcignore", lambda text: _lines(text, DVCIGNORE))
+    _ci(files, root, uses_dvc)
+    return Plan(changes=files.changes(), models=names, stage=found, by_hand=by_hand)
+
+
+def next_step(plan: Plan) -> str:
+    """The lines for the training script, and what is left to do by hand."""
+    name = plan.models[0]
+    lines = ["", "Into the training script, after the last `fit`:", "", "    import reloadgate"]
+    lines += [f'    reloadgate.save(model, "models/{name}/{FIRST}", probe=(x_held_out, y_held_out), records="reports/versions")']
+    if plan.by_hand:
+        lines += ["", plan.by_hand]
+    elif not plan.stage:
+        lines += [
+            "",
+            "No stage that trains was found. Where one does (or name it with --stage), let it list under `outs`:",
+            *(f"  - {output}" for output in _outputs("", name, FIRST)),
+        ]
+    return "\n".join(lines)
+
+
+def _outputs(up: str, placeholder: str, version: str) -> list[str]:
+    return [f"{up}models/{placeholder}/{version}", f"{up}reports/versions/{placeholder}.json: {{cache: false}}"]
+
+
+def undo(root: Path) -> Plan:
+    """What takes out again all that `adopt` put in, wherever it stands."""
+    files = _Files(root)
+    candidates = [*_pipelines(root), "params.yaml", "Makefile", ".gitignore", ".dvcignore", ".gitlab-ci.yml", WORKFLOW.as_posix()]
+    for path in candidates:
+        if (root / path).is_file():
+            files.edit(path, lambda text: insertion.without(text) or None)
+    return Plan(changes=files.changes(), models=(), stage="", by_hand="")
+
+
+class _Files:
+    """Texts as they are and as they will be."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._before: dict[str, str | None] = {}
+        self._after: dict[str, str | None] = {}
+
+    def now(self, path: str) -> str:
+        if path not in self._before:
+            file = self._root / path
+            # Bytes, because reading as text would turn \r\n into \n.
+            self._before[path] = self._after[path] = file.read_bytes().decode() if file.is_file() else None
+        return self._after[path] or ""
+
+    def edit(self, path: str, change: Callable[[str], str | None]) -> None:
+        self._after[path] = change(self.now(path))
+
+    def changes(self) -> dict[str, tuple[str | None, str | None]]:
+        pairs = {path: (before, self._after[path] or None) for path, before in self._before.items()}
+        return {path: pair for path, pair in pairs.items() if pair[0] != pair[1]}
+
+
+# DVC
+
+
+def _pipelines(root: Path) -> list[str]:
+    """Every dvc.yaml, the root's first."""
+    found = (path.relative_to(root) for path in root.rglob("dvc.yaml"))
+    return [path.as_posix() for path in sorted(found, key=lambda p: (len(p.parts), p)) if not ELSEWHERE & {*path.parts}]
+
+
+def _stages(files: _Files, root: Path, params: Any, name: str, wanted: str | None) -> tuple[tuple[str, ...], str, str]:
+    """Add the stages that verify, and the outputs of the one that trains; the models, that stage, what is left to do."""
+    lock = next((one for one in LOCKS if (root / one).is_file()), None)
+    stages = {key: text.replace("      - LOCK\n", f"      - {lock}\n" if lock else "") for key, text in STAGES.items()}
+    trainers = list(_trainers(files, root, wanted))
+    if wanted and not trainers:
+        raise UsageError(f"no dvc.yaml has a stage {wanted!r}")
+    names: tuple[str, ...] = (name,)
+    found, by_hand = "", ""
+    files.edit("dvc.yaml", lambda text: _missing_stages(text, stages))
+    if len(trainers) == 1:
+        ((path, stage),) = trainers
+        found = stage if path == "dvc.yaml" else f"{path}:{stage}"
+        names, by_hand = _add_outputs(files, path, stage, params, name)
+    return names, found, by_hand
+
+
+def _missing_stages(text: str, stages: dict[str, str]) -> str:
+    known = insertion.parse(text, "dvc.yaml").get("stages") or {}
+    block = "".join(body for key, body in stages.items() if key not in known)
+    plain = re.sub(r"^  ", "", block, flags=re.MULTILINE)
+    return insertion.add_to_mapping(text, "dvc.yaml", "stages", plain) if block else text
+
+
+def _trainers(files: _Files, root: Path, wanted: str | None) -> Iterator[tuple[str, str]]:
+    for path in _pipelines(root):
+        for stage in insertion.parse(files.now(path), path).get("stages") or {}:
+            if stage == wanted or (wanted is None and re.search(r"(^|[_-])train", str(stage))):
+                yield path, str(stage)
+
+
+def _add_outputs(files: _Files, path: str, stage: str, params: Any, name: str) -> tuple[tuple[str, ...], str]:
+    """Let the stage that trains declare the version and its record; the names of its models, and what is left to do."""
+    definition = insertion.parse(files.now(path), path)["stages"][stage]
+    up = "../" * (len(Path(path).parts) - 1)
+    names, placeholder, version = _models_of(definition, params, name, path)
+    where = ("stages", stage, "do") if "foreach" in definition else ("stages", stage)
+    body = definition["do"] if "foreach" in definition else definition
+    outputs = _outputs(up, placeholder, version)
+    there = [next(iter(one)) if isinstance(one, dict) else str(one) for one in body.get("outs") or ()]
+    new = [item for item in outputs if item.removesuffix(": {cache: false}") not in there]
+    try:
+        files.edit(path, lambda text: insertion.add_items(text, path, where, {"outs": new} if new else {}))
+    except UsageError as error:
+        return names, str(error)
+    return names, ""
+
+
+def _models_of(definition: Any, params: Any, name: str, path: str) -> tuple[tuple[str, ...], str, str]:
+    """The models that a stage trains, how its outputs name one, and its version."""
+    over = _resolved(definition.get("foreach"), params)
+    if isinstance(over, dict):
+        versioned = all(isinstance(value, dict) and "version" in value for value in over.values())
+        return tuple(map(str, over)), "${key}", "${item.version}" if versioned else FIRST
+    if isinstance(over, list) and all(isinstance(item, (str, int, float)) for item in over):
+        return tuple(map(str, over)), "${item}", FIRST
+    axes = {str(key): _resolved(value, params) for key, value in (definition.get("matrix") or {}).items()}
+    if axes and all(isinstance(axis, list) and all(isinstance(v, (str, int, float)) for v in axis) for axis in axes.values()):
+        every = tuple("-".join(map(str, values)) for values in itertools.product(*axes.values()))
+        return every, "-".join(f"${{item.{axis}}}" for axis in axes), FIRST
+    if over is not None or axes:
+        raise UsageError(
+            f"{path}: the models of its training stage cannot be told; give it a `foreach` over names, or a `matrix` of them"
+        )
+    return (name,), name, f"${{models.{name}.version}}" if path == "dvc.yaml" else FIRST
+
+
+def _resolved(value: Any, params: Any) -> Any:
+    """`${a.b}` as params.yaml has it."""
+    match = re.fullmatch(r"\$\{([\w.-]+)\}", value) if isinstance(value, str) else None
+    if match is None:
+        return value
+    for key in match[1].split("."):
+        params = params.get(key) if isinstance(params, dict) else None
+    return params
+
+
+# The other files
+
+
+def _params(text: str, params: Any, names: tuple[str, ...]) -> str:
+    models = params.get("models")
+    if models is not None and not isinstance(models, dict):
+        raise UsageError("params.yaml has a section `models` that does not map names to settings: rename it, reloadgate needs it")
+    missing = [name for name in names if name not in (models or {})]
+    for name, settings in (models or {}).items():
+        if not isinstance(settings, dict) or "version" not in settings:
+            raise UsageError(f"params.yaml: models.{name} has no version; write `{name}: {{version: {FIRST}}}`")
+    lines = "".join(f"{name}: {{version: {FIRST}}}\n" for name in missing)
+    if models and missing:
+        text = insertion.add_to_mapping(text, "params.yaml", "models", lines)
+    block = PARAMS + "".join(f"  {line}\n" for line in lines.splitlines()) if missing and not models else ""
+    block += "" if "policy" in params else POLICY
+    return insertion.checked(text, insertion.append(text, block), "params.yaml") if block else text
+
+
+def _make(text: str) -> str:
+    return text if "verify" in insertion.targets(text) else insertion.append(text, MAKE)
+
+
+def _lines(text: str, wanted: list[str]) -> str:
+    there = {line.strip() for line in text.splitlines()}
+    missing = [line for line in wanted if line not in there]
+    return insertion.append(text, "\n".join(missing)) if missing else text
+
+
+def _ci(files: _Files, root: Path, uses_dvc: bool) -> None:
+    """A workflow for the service whose files are there; none where there are none."""
+    install = "pip install -r requirements.txt" if (root / "requirements.txt").is_file() else "pip install ."
+    run, report = (
+        ("dvc pull && dvc repro --pull --allow-missing gate", "reports") if uses_dvc else ("make verify", "reports/verify")
+    )
+    fill = {"INSTALL": install, "RUN": run, "REPORT": report}
+
+    def filled(template: str) -> str:
+        return re.sub("INSTALL|RUN|REPORT", lambda found: fill[found[0]], template)
+
+    if (root / ".github").is_dir():
+        files.edit(WORKFLOW.as_posix(), lambda text: text or insertion.append("", filled(GITHUB)))
+    if (root / ".gitlab-ci.yml").is_file():
+        files.edit(
+            ".gitlab-ci.yml",
+            lambda text: text if re.search(r"^reloadgate:", text, re.MULTILINE) else insertion.append(text, filled(GITLAB)),
+        )
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^\w-]+", "-", name).strip("-") or "model"

@@ -1,0 +1,185 @@
+"""`history`: what became of every model from commit to commit, read from git and DVC without checking anything out.
+
+Verdict, drift and sizes are those of `reports/metrics.json` as each commit has it. Churn is the share of decisions on the probe
+that changed against the version before: information, because a model that is trained again may decide otherwise.
+"""
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from reloadgate.behaviour_rows import changed_decisions
+from reloadgate.errors import ReloadgateError, UnreadableRecordError, UsageError
+from reloadgate.evidence import EVIDENCE_DIR, SavedEvidence, read_saved
+from reloadgate.extras import need
+from reloadgate.nouns import from_dict, noun
+from reloadgate.project import RECORDS, VersionRecord
+from reloadgate.report import METRICS
+
+MODE = "predict"
+"""How the decisions that churn counts were made."""
+
+FIRST_VERSION = "there is no version before"
+
+
+@noun
+class Entry:
+    """One model at one commit."""
+
+    commit: str
+    when: str
+    """Date of the commit."""
+    subject: str
+    model: str
+    """ "" where the commit has no model's metrics, because the checking had broken."""
+    version: str
+    status: str
+    drift_digits: float | None
+    """−log10 of the largest difference of predictions; 99 for the same bits."""
+    resumed_loss_digits: float | None
+    bytes: int | None
+    reload_seconds: float | None
+    evidence_sha256: str | None
+    churn: float | None
+    """Share of the decisions that changed against the version before; None where it cannot be told."""
+    churn_reason: str
+    """Why churn cannot be told; "" where it can."""
+
+
+def history(names: Sequence[str] = (), limit: int = 20, reports: Path = Path("reports")) -> list[Entry]:
+    """The last commits that changed metrics or records, newest first, an entry a model.
+
+    Raises:
+        UsageError: this is no git repository, or no commit has metrics.
+    """
+    log = _git("log", f"-n{limit}", "--format=%H%x00%cs%x00%s", "--", (reports / METRICS).as_posix(), RECORDS.as_posix())
+    commits = (line.split("\0", 2) for line in log.splitlines())
+    entries = [entry for commit, when, subject in commits for entry in _entries(commit, when, subject, reports)]
+    if not entries:
+        raise UsageError(f"no commit has {reports / METRICS}: run `dvc repro`, and commit what it left")
+    known = {entry.model for entry in entries}
+    for name in names:
+        if name not in known:
+            raise UsageError(f"no commit has metrics of a model {name!r}; there are {', '.join(sorted(known - {''}))}")
+    wanted = [entry for entry in entries if not names or entry.model in (*names, "")]
+    return _with_churn(wanted)
+
+
+def above(entries: Sequence[Entry], limit: float) -> list[str]:
+    """The models whose newest version changed more of the decisions than the limit allows, or whose churn cannot be told.
+
+    A model that has no version before has nothing to change.
+    """
+    newest = {entry.model: entry for entry in reversed(entries) if entry.model}
+    return [
+        f"{name} ({entry.churn_reason})" if entry.churn is None else f"{name} ({entry.churn:.1%})"
+        for name, entry in sorted(newest.items())
+        if (entry.churn is None and entry.churn_reason != FIRST_VERSION) or (entry.churn or 0) > limit
+    ]
+
+
+def _entries(commit: str, when: str, subject: str, reports: Path) -> Iterator[Entry]:
+    try:
+        metrics = json.loads(_shown(commit, reports / METRICS))
+        models = dict(metrics["models"]) or {"": {"status": metrics["status"]}}
+    except (ReloadgateError, ValueError, KeyError, TypeError):
+        models = {"": {"status": "ERROR"}}
+    for model, figures in models.items():
+        record = _record(commit, model) if model else None
+        yield Entry(
+            commit=commit, when=when, subject=subject, model=model, version=record.path if record else "",
+            status=str(figures.get("status", "ERROR")),
+            drift_digits=figures.get("drift", {}).get("max_abs_digits"),
+            resumed_loss_digits=figures.get("resumed_loss_digits"), bytes=figures.get("bytes"),
+            reload_seconds=figures.get("reload_seconds"), evidence_sha256=record.evidence_sha256 if record else None,
+            churn=None, churn_reason="",
+        )  # fmt: skip
+
+
+def _record(commit: str, model: str) -> VersionRecord | None:
+    path = RECORDS / f"{model}.json"
+    try:
+        return from_dict(VersionRecord, json.loads(_shown(commit, path)), str(path))
+    except (ReloadgateError, ValueError):
+        return None
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise UsageError(f"git {arguments[0]}: {' '.join(done.stderr.split())}")
+    return done.stdout
+
+
+def _shown(commit: str, path: Path) -> str:
+    """A file as a commit has it; `./` makes the path one of the working directory's."""
+    return _git("show", f"{commit}:./{path.as_posix()}")
+
+
+# Churn
+
+
+def _with_churn(entries: list[Entry]) -> list[Entry]:
+    """Every entry against the first older one of the same model that has other evidence."""
+    seen: dict[str, SavedEvidence | str] = {}
+    result = []
+    with tempfile.TemporaryDirectory(prefix="reloadgate-history-") as folder:
+        for number, entry in enumerate(entries):
+            before = next((e for e in entries[number + 1 :] if e.model == entry.model and e.evidence_sha256), None)
+            if entry.evidence_sha256 is None or before is None:
+                reason = FIRST_VERSION if entry.evidence_sha256 else "no version was recorded"
+                result.append(replace(entry, churn_reason=reason))
+            elif before.evidence_sha256 == entry.evidence_sha256:
+                result.append(replace(entry, churn=0.0))
+            else:
+                try:
+                    result.append(replace(entry, churn=_churn(*(_fetched(e, Path(folder), seen) for e in (before, entry)))))
+                except ReloadgateError as error:
+                    result.append(replace(entry, churn_reason=str(error)))
+    return result
+
+
+def _fetched(entry: Entry, folder: Path, seen: dict[str, Any]) -> Any:
+    """The saved evidence of an entry and its arrays, out of DVC's cache or remote.
+
+    Raises:
+        ReloadgateError: it cannot be had.
+    """
+    key = str(entry.evidence_sha256)
+    if key not in seen:
+        need("dvc", "churn")
+        try:
+            from dvc.api import DVCFileSystem
+
+            # DVC's paths begin at the repository's root, below which the working directory may lie.
+            place = f"/{_git('rev-parse', '--show-prefix').strip()}{entry.version}/{EVIDENCE_DIR}"
+            DVCFileSystem(".", rev=entry.commit).get(place, str(folder / key), recursive=True)
+            seen[key] = read_saved(folder / key)
+        except UnreadableRecordError as error:
+            seen[key] = error
+        except Exception as error:  # DVC has dozens of its own, of every remote
+            seen[key] = UsageError(f"{entry.version} at {entry.commit[:9]} is not in DVC's cache nor its remote: {error}")
+    if isinstance(seen[key], ReloadgateError):
+        raise seen[key]
+    return seen[key]
+
+
+def _churn(before: Any, after: Any) -> float:
+    (then, theirs), (now, ours) = before, after
+    if then.probe_sha256 is None or then.probe_sha256 != now.probe_sha256:
+        raise UsageError("the probe is another")
+    pairs = [
+        (theirs.get(old.value), ours.get(new.value))
+        for old in then.observation.outputs
+        for new in now.observation.outputs
+        if old.mode == new.mode == MODE and old.name == new.name and old.value.shape == new.value.shape
+    ]
+    decisions: int = sum(old.size // (old.shape[-1] if old.ndim > 1 else 1) for old, _ in pairs)
+    if not decisions:
+        raise UsageError("no output is in both versions")
+    changed = sum(changed_decisions(old, new) for old, new in pairs)
+    return changed / decisions

@@ -1,0 +1,51 @@
+"""Few packages are required; what else a command needs is said with the command that installs it."""
+
+import importlib.util
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from builders import build, comparison
+from conftest import ROOT
+from reloadgate import expectations, extras
+from reloadgate.errors import UsageError
+from reloadgate.policy import Policy
+from reloadgate.verifying import verify
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where no extra is installed."""
+    found = importlib.util.find_spec
+    heavy = {name for names in extras.EXTRAS.values() for name in names}
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name in heavy else found(name, *more))
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_reload_without_tensorflow_is_no_verdict_about_the_model(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r'needs tensorflow, keras: pip install "reloadgate\[tensorflow\]"') as raised:
+        verify(build(tmp_path).subject.path)
+    assert raised.value.exit_code == 2
+
+
+@pytest.mark.usefixtures("bare")
+def test_expectations_without_great_expectations_say_what_to_install() -> None:
+    with pytest.raises(UsageError, match=r'pip install "reloadgate\[expectations\]"'):
+        expectations.check(comparison(), Policy())
+
+
+def test_what_is_named_is_what_the_package_offers() -> None:
+    offered = PROJECT["optional-dependencies"]
+    for extra, modules in extras.EXTRAS.items():
+        brought = " ".join(offered[extra]).replace("-", "_")
+        assert all(module in brought for module in modules), extra
+        assert extra in offered["dev"][0]
+
+
+def test_nothing_heavy_is_required() -> None:
+    required = " ".join(PROJECT["dependencies"])
+    for modules in extras.EXTRAS.values():
+        assert not any(module in required for module in modules)
