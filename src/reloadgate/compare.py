@@ -28,7 +28,7 @@ from reloadgate.evidence import (
     read_seal,
 )
 from reloadgate.files import sha256_file
-from reloadgate.formats import FORMATS, own, saved_model
+from reloadgate.formats import FORMATS, h5, own, saved_model
 from reloadgate.nouns import SCHEMA_VERSION, from_dict
 from reloadgate.project import Subject, VersionRecord, artifacts_of, folder_of
 from reloadgate.rows import Side, log_values, row_of
@@ -46,8 +46,8 @@ HEALTHY_WARNINGS = (
 LOSING_WARNINGS = ("Skipping variable loading for optimizer", "could not be loaded", "Skipping nested container")
 """Parts of warnings that say that state was not restored."""
 
-REBUILT = (own.NAME, *(name for name, form in FORMATS.items() if form.NEEDS_BUILDER))
-"""Formats whose architecture and compile settings the user's own code makes again."""
+REBUILT = (own.NAME, h5.NAME, *(name for name, form in FORMATS.items() if form.NEEDS_BUILDER))
+"""Formats whose architecture the user's own code makes again, or Keras from a configuration in other words."""
 
 TO_RESUME = (Group.COMPILE, Group.OPTIMIZER, Group.RESUME)
 """Groups of what only training needs."""
@@ -235,11 +235,12 @@ def _inferring(observation: Observation, form: str = "") -> Observation:
     """What of an observation an artifact answers for that can only infer."""
     served = form == saved_model.NAME
     kinds = (Kind.WEIGHT,) if served else (Kind.WEIGHT, Kind.RECURRENT_STATE)
+    slots = tuple(f"{optimizer.key}/" for optimizer in observation.optimizers)  # of an optimizer within another
     return replace(
         observation,
         compile_config=None,
         variables=tuple(v for v in observation.variables if v.kind in kinds),
-        assets=() if served else observation.assets,
+        assets=() if served else tuple(a for a in observation.assets if not a.key.startswith(slots)),
         optimizers=(),
         outputs=tuple(o for o in observation.outputs if (o.mode == SERVE if served else o.mode != TRAINING)),
         logs=(),
