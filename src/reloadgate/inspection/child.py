@@ -76,9 +76,11 @@ def _read(descriptor: int, seconds: float) -> tuple[bytes, bool]:
 def confine(limits: Limits) -> None:
     """Limits of this process, for good."""
     for what, most in (
-        (resource.RLIMIT_AS, _mapped() + limits.memory), (resource.RLIMIT_CPU, limits.seconds), (resource.RLIMIT_FSIZE, 2 * limits.file),
+        (resource.RLIMIT_AS, _mapped() + limits.memory),
+        (resource.RLIMIT_CPU, limits.seconds),
+        (resource.RLIMIT_FSIZE, 2 * limits.file),
         (resource.RLIMIT_CORE, 0),
-    ):  # fmt: skip
+    ):
         hard = resource.getrlimit(what)[1]
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(what, (most, most))
