@@ -32,7 +32,7 @@ def test_artifacts_are_inspected_in_their_order(archive: Path, tmp_path: Path) -
     found = inspect([tmp_path / "m.pkl", archive, tmp_path / "none"])
     assert [(Path(one.path).name, one.refused) for one in found] == [("m.pkl", True), ("m.keras", False), ("none", True)]
     assert refusals(archive) == []
-    assert "[pickle]" in refusals(tmp_path / "m.pkl")[0]
+    assert [finding.code for finding in refusals(tmp_path / "m.pkl")] == ["pickle"]
 
 
 def test_a_parser_that_never_ends_is_stopped(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,8 +59,8 @@ def test_a_parser_that_crashes_is_a_refusal(archive: Path, monkeypatch: pytest.M
 def test_memory_is_limited(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from reloadgate.inspection import kinds
 
-    monkeypatch.setattr(kinds, "_look", lambda *arguments: bytearray(8 << 30))
-    assert code(archive, memory=4 << 30) == "too-large"
+    monkeypatch.setattr(kinds, "_look", lambda *arguments: bytearray(2 << 30))
+    assert code(archive, memory=1 << 30) == "too-large"
 
 
 def test_nothing_heavy_is_imported_and_nothing_of_the_caller_is_seen(tmp_path: Path) -> None:

@@ -167,6 +167,20 @@ def test_members_that_are_no_plain_files(write: Write) -> None:
     assert codes(write("m.keras", bytes(raw))) == {"encrypted"}
 
 
+@pytest.mark.parametrize("after", [1, 3])
+def test_bytes_hidden_between_members(write: Write, after: int) -> None:
+    import io
+
+    memory = io.BytesIO()
+    with zipfile.ZipFile(memory, "w") as made:
+        for number, (name, data) in enumerate(artifacts.members().items(), 1):
+            made.writestr(zipfile.ZipInfo(name), data)
+            if number == after:
+                memory.write(b"hidden")
+                made.start_dir += 6
+    assert codes(write("m.keras", memory.getvalue())) == {"zip-layout"}
+
+
 def test_arrays_of_zeros_may_be_packed_tightly(write: Write) -> None:
     zeros = artifacts.archive({"a.npy": artifacts.npy(np.zeros(1 << 18))}, zipfile.ZIP_DEFLATED)
     assert codes(write("m.npz", zeros)) == set()

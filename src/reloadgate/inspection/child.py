@@ -76,9 +76,11 @@ def _read(descriptor: int, seconds: float) -> tuple[bytes, bool]:
 def confine(limits: Limits) -> None:
     """Limits of this process, for good."""
     for what, most in (
-        (resource.RLIMIT_AS, limits.memory), (resource.RLIMIT_CPU, limits.seconds), (resource.RLIMIT_FSIZE, 2 * limits.file),
+        (resource.RLIMIT_AS, _mapped() + limits.memory),
+        (resource.RLIMIT_CPU, limits.seconds),
+        (resource.RLIMIT_FSIZE, 2 * limits.file),
         (resource.RLIMIT_CORE, 0),
-    ):  # fmt: skip
+    ):
         hard = resource.getrlimit(what)[1]
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(what, (most, most))
@@ -86,6 +88,14 @@ def confine(limits: Limits) -> None:
     files = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+
+def _mapped() -> int:
+    """Bytes of address space that this process has already: of TensorFlow, where the process that will load forks."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except OSError:
+        return 0
 
 
 def _died(job: Job, status: int, late: bool) -> Inspected:

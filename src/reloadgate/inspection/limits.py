@@ -40,7 +40,7 @@ class Limits:
     attributes: int = 200
     """Attributes of one HDF5 object."""
     memory: int = 4 * GIB
-    """Bytes of address space of the process that inspects."""
+    """Bytes of address space that inspecting one artifact may take."""
     seconds: int = 120
     """CPU time of the process that inspects; it is stopped after twice as much wall time."""
 
