@@ -37,7 +37,7 @@ def main(folder: str, epochs: int) -> None:
             return save(*arguments, **named)
 
         callbacks.save = saying
-        policy = reloadgate.Policy(location="any")  # type: ignore[arg-type]
+        policy = reloadgate.Policy(location="any")
         used.append(reloadgate.SaveVersions(folder, probe=(x, y), keep=1, best="val_loss", location="any", policy=policy))
     model.fit(x, y, validation_data=(x, y), epochs=epochs, batch_size=8, shuffle=False, verbose=0, callbacks=used)
     seeds = [generator.state for layer in model.layers for generator in layer._seed_generators]

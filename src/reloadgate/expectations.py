@@ -98,9 +98,9 @@ def suite(lines: list[dict[str, Any]], comparison: Comparison, policy: Policy) -
 
 def _allowed(group: Group, policy: Policy) -> list[str]:
     allowed = [*HOLDING, Outcome.DIFFERS]
-    if policy.random_state is not RandomState.ARTIFACT:
+    if policy.random_state != RandomState.ARTIFACT:
         allowed.append(Outcome.LOST)
-    if group is Group.LOCATION and policy.location is Location.ANY:
+    if group is Group.LOCATION and policy.location == Location.ANY:
         allowed.append(Outcome.BROKEN)
     return [str(outcome) for outcome in allowed]
 

@@ -66,7 +66,7 @@ def rows_to_judge(model: ModelComparison, policy: Policy) -> tuple[Row, ...]:
 
 def _required(facts: ArtifactFacts, policy: Policy) -> Capability:
     """What the policy asks of an artifact; by default the most that its format can do."""
-    return getattr(policy.requires, facts.format) or facts.capability
+    return Capability(getattr(policy.requires, facts.format) or facts.capability)
 
 
 def _not_required(row: Row) -> Row:
@@ -103,7 +103,7 @@ def _capabilities(model: ModelComparison, required: Mapping[str, Capability], po
             outcome=Outcome.SKIPPED if able else Outcome.BROKEN,  # that it can is what its other rows prove
             detail=f"required: {wanted}" if able else f"the policy requires that it can resume, and it cannot: {facts.cannot}",
         )
-    if model.artifacts and not resuming and policy.requires.version is Capability.RESUME:
+    if model.artifacts and not resuming and policy.requires.version == Capability.RESUME:
         reasons = "; ".join(dict.fromkeys(facts.cannot for facts in model.artifacts if facts.cannot))
         yield Row(
             model=model.model,
@@ -130,7 +130,7 @@ def judge_row(row: Row, policy: Policy, facts: ArtifactFacts | None) -> Finding:
         case Outcome.LOST:
             status = _LOST[policy.random_state]
             message = f"{row.detail}; the policy wants it in: {policy.random_state}"
-        case Outcome.BROKEN if row.group is Group.LOCATION and policy.location is Location.ANY:
+        case Outcome.BROKEN if row.group is Group.LOCATION and policy.location == Location.ANY:
             status, message = Status.NOTED, f"{row.detail} (allowed by location: any)"
         case Outcome.SAME:
             status, message = Status.PASS, row.seen or "the same"

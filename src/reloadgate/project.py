@@ -104,9 +104,10 @@ def read_section(name: str, over: Mapping[str, Any] | None = None) -> dict[str, 
     return {str(key): value for key, value in (section or {}).items()} | dict(over or {})
 
 
-def read_limits() -> Limits:
-    """The limits of inspection of the working directory's `params.yaml`, the default where it sets none."""
-    settings = (read_yaml(PARAMS) if PARAMS.exists() else {}).get("inspect")
+def read_limits(project: Path = Path()) -> Limits:
+    """The limits of inspection of a project's `params.yaml`, the default where it sets none."""
+    params = project / PARAMS
+    settings = (read_yaml(params) if params.exists() else {}).get("inspect")
     if settings is not None and not isinstance(settings, dict):
         raise UsageError("params.yaml: inspect is not a mapping")
     return limits_from(settings)

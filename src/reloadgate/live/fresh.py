@@ -47,6 +47,7 @@ from reloadgate.live.served import glance_served, observe_served
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.places import look_at
 from reloadgate.probe import Probe
+from reloadgate.project import read_limits
 from reloadgate.text import error_line, one_line
 
 NO_RECIPE = Recipe(loader=None, builder=None, imports=(), code_path=())
@@ -86,7 +87,7 @@ def reload_artifact(version: Path, artifact: Artifact, out: Path, folder: Path) 
     try:
         with _catching_warnings(loaded.warnings):
             declared = _declared(recipe)
-        refused = refusals(private / artifact.path, declared)
+        refused = refusals(private / artifact.path, declared, read_limits(project_root(version) or version))
         loaded.checks.extend(_inspected(artifact, refused))
         if artifact.format == own.NAME or HARMLESS.issuperset(finding.code for finding in refused):
             _reload(artifact, version, private, folder, saved, theirs, recipe, arrays, loaded)
