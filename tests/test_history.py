@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,17 @@ def test_the_same_evidence_has_no_churn_and_a_first_version_nothing_to_change() 
     new, old = history(["digits"])
     assert (new.churn, old.churn, old.churn_reason) == (0.0, None, "there is no version before")
     assert above([new, old], 0.0) == []
+
+
+@pytest.mark.usefixtures("repository")
+def test_the_limit_is_held_against_the_newest_version_of_each_model() -> None:
+    train()
+    commit("first")
+    (first,) = history()
+    newest, older = replace(first, churn=0.4, churn_reason=""), replace(first, churn=0.9, churn_reason="")
+    assert above([newest, older], 0.4) == []
+    assert above([newest, older], 0.3) == ["digits (40.0%)"]
+    assert above([replace(newest, churn=None, churn_reason="the probe is another")], 1.0) == ["digits (the probe is another)"]
 
 
 @pytest.mark.usefixtures("repository")
