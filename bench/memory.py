@@ -52,7 +52,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         version, out = Path(folder) / "resnet/1", Path(folder) / "out"
         out.mkdir()
-        resnet(version, 3)
+        resnet(version, 1)
         bare = peak(BARE, str(version / "model.keras"))
         verified = peak(VERIFIED, str(version), str(out))
         tell("peak memory of a ResNet50 / load and predict", verified / bare, "≤ 1.3", f"{verified:.0f} MiB / {bare:.0f} MiB")
