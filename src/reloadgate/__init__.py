@@ -3,6 +3,7 @@
 The package, from the top down; each layer knows only those below it.
 
     cli                  argv to one verb to exit code; the only place that prints or exits
+    sweep                versions of other git revisions (`revisions`), verified
     verifying, gate      compositions of the verbs
     recording            `save` and `record`: evidence in the training process
     restoring, callbacks `restore`: everything back; `SaveVersions`: verified versions during training, and exact resume
