@@ -19,7 +19,7 @@ from reloadgate.revisions import git
 from reloadgate.surroundings import bit_moving
 from reloadgate.text import error_line
 
-REACHED = 6.0
+REACHED = 5.0
 """Seconds in which the scheduler must answer."""
 
 STAFFED = 60.0

@@ -120,9 +120,8 @@ def version_here(task: Task, place: Path) -> Path:
         if not version.exists():
             _fetch(task.origin, root)
     if digests(version) != task.files or not _same_code(root, task.code):
-        raise EngineError(
-            f"{task.origin.path} of {task.origin.url} at {task.origin.revision[:10]} is not what the caller has: push it"
-        )
+        where = f"{task.origin.path} of {task.origin.url} at {task.origin.revision[:10]}"
+        raise EngineError(f"{where} is not what the caller has: commit and push code and dvc.lock, and `dvc push`")
     return version
 
 
