@@ -17,6 +17,7 @@ from reloadgate.nouns import noun, to_dict, write_json
 FOOTPRINT = "footprint.json"
 
 _OUTSIDE = ("socket.connect", "subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "ctypes.dlopen")
+_PACKAGE = Path(__file__).parents[1]
 _KERNEL = ("/dev", "/proc", "/sys")
 
 
@@ -41,7 +42,7 @@ class Steps:
     def write(self, out: Path, *own: Path) -> None:
         """Write the footprint into `out`; `own` are folders whose files are accounted for."""
         installed = {*sysconfig.get_paths().values(), sysconfig.get_paths(vars={"base": sys.base_prefix})["stdlib"]}
-        known = [*installed, *_KERNEL, *map(str, (Path(__file__).parents[1], out, *own))]
+        known = [*installed, *_KERNEL, *map(str, (_PACKAGE, out, *own))]
         roots = (*(os.path.realpath(root) + os.sep for root in known), *(path + os.sep for path in self._made))
         imported = {module.__file__ for module in list(sys.modules.values()) if getattr(module, "__file__", None)}
         files, unknown = {}, set(self._outside)
@@ -62,5 +63,5 @@ class Steps:
             path = os.path.realpath(os.fsdecode(arguments[0]))
             new = event == "os.mkdir" or (isinstance(arguments[2], int) and arguments[2] & (os.O_TRUNC | os.O_EXCL))
             (self._made if new and path not in self._read else self._read).add(path)
-        elif event in _OUTSIDE:
-            self._outside.add(event)
+        elif event in _OUTSIDE and not (event == "os.fork" and _PACKAGE in Path(sys._getframe(1).f_code.co_filename).parents):
+            self._outside.add(event)  # inspection forks too: it reads the artifact, and runs nothing of it
