@@ -68,6 +68,89 @@ def words() -> keras.Model:
     return model
 
 
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class ToItself(layers.Layer):
+    """Its loss is its own: there are no targets."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.inner = layers.Dense(4)
+
+    def build(self, shape: Any) -> None:
+        self.inner.build(shape)
+        super().build(shape)
+
+    def call(self, x: Any) -> Any:
+        y = self.inner(x)
+        self.add_loss(keras.ops.mean(keras.ops.square(x - y)))
+        return y
+
+
+def adding_loss() -> keras.Model:
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, ToItself()(inputs))
+    model.compile("adam")
+    return model
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Unpacking(Subclassed):
+    """A step of its own that takes two parts and no more, as Keras' guides write it."""
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        import tensorflow as tf
+
+        x, y = data
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(self(x, training=True) - y))
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, self.trainable_variables), self.trainable_variables, strict=True))
+        return {"loss": loss}
+
+
+def unpacking() -> keras.Model:
+    model = Unpacking()
+    model.compile("adam", "mse")
+    return model
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Two(keras.Model):
+    """Two optimizers, neither of them `model.optimizer`."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.maker, self.critic = layers.Dense(4), layers.Dense(1)
+        self.makes, self.criticises = keras.optimizers.Adam(0.01), keras.optimizers.RMSprop(0.02)
+
+    def build(self, shape: Any) -> None:
+        for layer, optimizer in ((self.maker, self.makes), (self.critic, self.criticises)):
+            layer.build((None, 4))
+            optimizer.build(layer.trainable_variables)
+        self.built = True
+
+    def call(self, x: Any) -> Any:
+        return self.critic(self.maker(x))
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        import tensorflow as tf
+
+        x, _ = data
+        with tf.GradientTape(persistent=True) as tape:
+            made = tf.reduce_mean(tf.square(self(x)))
+            seen = tf.reduce_mean(tf.square(self.critic(x) - 1.0))
+        for layer, optimizer, loss in ((self.maker, self.makes, made), (self.critic, self.criticises, seen)):
+            variables = layer.trainable_variables
+            optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        return {"made": made, "seen": seen}
+
+
+def two() -> keras.Model:
+    model = Two()
+    model.build((None, 4))
+    model.compile()
+    return model
+
+
 def data(name: str) -> Batch:
     """24 rows for the model of that name."""
     x = _numbers(4)
@@ -76,7 +159,12 @@ def data(name: str) -> Batch:
             return {"one": x, "other": x[:, ::-1].copy()}, {"amount": x[:, :1], "yes": (x[:, 1:2] > 0).astype(np.float32)}
         case "words":
             return np.array(["a b c", "b c", "d e a", "c c"] * 6), x[:, :1]
+        case "adding_loss":
+            return x, None
     return x, x.sum(axis=1, keepdims=True)
 
 
 BUILDERS = {"plain": plain, "branching": branching, "subclassed": subclassed, "words": words}
+
+ODD = {"adding_loss": adding_loss, "unpacking": unpacking, "two": two}
+"""Healthy in ways that a careless observer takes for faults."""

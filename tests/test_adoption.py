@@ -210,7 +210,8 @@ def test_a_makefile_alone_gets_a_target_and_no_pipeline(tmp_path: Path) -> None:
     root = lay(tmp_path / "churn", SHAPES["a Makefile alone"])
     adopted(root)
     assert not (root / "dvc.yaml").exists()
-    shown = subprocess.run(["make", "-n", "verify"], cwd=root, capture_output=True, text=True, check=True).stdout
+    command = ["make", "--no-print-directory", "-n", "verify"]
+    shown = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
     assert shown == "reloadgate verify\n"
 
 

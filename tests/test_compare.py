@@ -62,7 +62,7 @@ NOT_COMPARED = {
     r"(variables\[untracked\]|observation\.graphs)": "tells which layer changed, what the model does tells whether",
     r"files\[\]\.size$": "SHA-256 is over the bytes",
     r"\]\.path$": "Keras renames on every reload",
-    r"\[(slot|random state|recurrent state|asset)\]\.name$": "only weights bear names that people gave",
+    r"(variables|assets)\[.*\]\.name$": "a name that has no counterpart says nothing where the values are the same",
     r"\]\.config\.config\.name( dropped)?$": "Keras numbers optimizers within a process",
     r"(variables|assets|logs)\[.*\]\.noise$": "this noise floor is measured on the saved side alone",
     r"\.compile_config\.optimizer\b": "compared as the optimizer itself",

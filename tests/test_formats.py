@@ -29,7 +29,7 @@ def train(keras: Any, name: str) -> tuple[Any, models.Batch]:
     import tensorflow as tf
 
     keras.utils.set_random_seed(3)
-    model, (x, y) = models.BUILDERS[name](), models.data(name)
+    model, (x, y) = (models.BUILDERS | models.ODD)[name](), models.data(name)
     model.fit(tf.constant(x) if name == "words" else x, y, epochs=2, batch_size=8, verbose=0)
     return model, (x, y)
 
@@ -58,6 +58,15 @@ def test_a_healthy_model_passes_in_every_format_that_can_carry_it(name: str, ver
     assert {f.row.artifact for f in verdict.of(Status.PASS) if f.row.group == "agreement"} == artifacts - {"model.keras"}
     lost = {(f.row.artifact, f.message) for f in verdict.of(Status.SKIPPED) if f.row.group == "resume"}
     assert lost == {(form.FILE, form.CANNOT) for form in (saved_model, h5) if form.FILE in artifacts}
+
+
+@pytest.mark.parametrize("name", models.ODD)
+def test_a_healthy_model_passes_however_odd_it_looks(name: str, keras: Any, tmp_path: Path, check: Check) -> None:
+    model, batch = train(keras, name)
+    reloadgate.save(model, tmp_path / "1", probe=batch, imports=("models",), code_path=(str(HERE),), location="any")
+    verdict = check(tmp_path / "1")
+    assert verdict.status is Status.PASS, failing(verdict)
+    assert any(f.row.group == "resume" for f in verdict.of(Status.PASS))
 
 
 Only = Callable[[str, str], Path]

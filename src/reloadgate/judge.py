@@ -65,8 +65,12 @@ def rows_to_judge(model: ModelComparison, policy: Policy) -> tuple[Row, ...]:
 
 
 def _required(facts: ArtifactFacts, policy: Policy) -> Capability:
-    """What the policy asks of an artifact; by default the most that its format can do."""
-    return Capability(getattr(policy.requires, facts.format) or facts.capability)
+    """What the policy asks of an artifact: what it says of the format, else what of the version, if the format can do that.
+
+    The user's own loader must resume unless the policy says otherwise of it by name.
+    """
+    inferring = policy.requires.version == Capability.INFER and facts.format != "own"
+    return Capability(getattr(policy.requires, facts.format) or (Capability.INFER if inferring else facts.capability))
 
 
 def _not_required(row: Row) -> Row:

@@ -77,7 +77,8 @@ class OtherEnvironment:
 class Requires:
     """What the artifacts of a version must be able to do, once loaded.
 
-    `version`: at least one artifact. A format by name: every artifact of it; None is the most that the format can do.
+    `version`: at least one artifact; where that is `infer`, every format but `own` may do with it. A format by name: every
+    artifact of it; None is the most that the format can do.
     """
 
     version: Capability = Capability.RESUME

@@ -152,7 +152,7 @@ def _role(group: Group, then: Variable, now: Variable, names: set[str]) -> Itera
         roles = [f"{v.kind}, {'trainable' if v.trainable else 'not trainable'}" for v in (then, now)]
         detail = f"{then.path} came back with another role"
         yield row_of(group, then.key, Outcome.CHANGED, expected=roles[0], seen=roles[1], detail=detail)
-    if then.name and then.name not in names:
+    if then.name and then.name not in names and then.value.sha256 != now.value.sha256:
         detail = "the name that was chosen for it is another after the reload"
         yield row_of(group, then.key, Outcome.NOTED, expected=then.name, seen=now.name, detail=detail)
 

@@ -1,5 +1,6 @@
 """`model.h5`: the legacy format, architecture and weights in one HDF5 file."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,13 @@ def find(directory: Path) -> list[Path]:
 
 
 def save(model: Any, path: Path) -> None:
-    model.save(path)
+    logger = logging.getLogger("absl")  # it says that the format is legacy: who asked for it knows
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        model.save(path)
+    finally:
+        logger.setLevel(level)
 
 
 def load(path: Path, recipe: Recipe, inputs: Any) -> Any:

@@ -14,6 +14,7 @@ from reloadgate.live.graphs import Traced
 from reloadgate.live.hold import Held
 from reloadgate.live.look import Look, noise_between
 from reloadgate.live.variables import read, write
+from reloadgate.probe import map_leaves
 
 Values = dict[str, np.ndarray[Any, Any]]
 RandomState = Mapping[str, np.ndarray[Any, Any]]
@@ -94,16 +95,25 @@ class Behaviour:
 
     def _steps(self, steps: int, number: int) -> "Run":
         run, model = Run(), self.look.model
-        x, y, sample_weight = self.look.inputs
+        x, y, sample_weight = (map_leaves(_as_fit_gives_it, part) for part in self.look.inputs)
+        # As `fit` packs it: `train_on_batch` gives three parts always, which a `train_step` with `x, y = data` does not take.
+        batch = keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
+        model._maybe_symbolic_build(data_batch=(x, y, sample_weight))
         model.make_train_function(force=True)
         for _ in range(steps):
-            logged = model.train_on_batch(x, y, sample_weight=sample_weight, return_dict=True)
-            for name, value in logged.items():
+            model.reset_metrics()
+            for name, value in model.train_function(iter([batch])).items():
                 run.logs.setdefault(name, []).append(float(np.mean(np.asarray(value, dtype=np.float64))))
         for entry in self.listed.entries:
             run.finals[entry.key] = self.look.arrays.put(f"after{number or ''}/{entry.key}", read(entry.variable))
         run.moved_attributes = self.state.put_back_attributes()
         return run
+
+
+def _as_fit_gives_it(leaf: Any) -> Any:
+    """Numbers in Keras' float type, as `fit` casts arrays."""
+    is_float = isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f"
+    return leaf.astype(keras.config.floatx()) if is_float else leaf
 
 
 class Run:

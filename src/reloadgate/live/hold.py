@@ -5,6 +5,7 @@ attribute of the model's objects, the names that Keras counts, and the random st
 """
 
 import copy
+import logging
 import random
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from keras.src.backend.common import global_state
 from tensorflow.python.eager import context as eager_context
 from tensorflow.python.framework import config as tf_config
 
-from reloadgate.live.catalog import catalog
+from reloadgate.live.catalog import Catalog
 from reloadgate.live.variables import components, read, write
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic)
@@ -25,11 +26,11 @@ PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic)
 class Held:
     """The state of a model at one moment, to be put back any number of times."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, listed: Catalog) -> None:
         self.model = model
         self.values: list[tuple[Any, np.ndarray[Any, Any]]] = []
-        self.also(_variables(model))
-        self.attributes = [(thing, _attributes(thing)) for thing in _objects(model)]
+        self.also(_variables(model, listed))
+        self.attributes = [(thing, _attributes(thing)) for thing in _objects(model, listed)]
 
     def also(self, variables: Iterable[Any]) -> None:
         """Hold these too, every replica by itself."""
@@ -57,7 +58,8 @@ class Held:
                         moved.append(f"{getattr(thing, 'name', type(thing).__name__)}.{attribute}")
                     now[attribute] = value
                 elif content is not _ABSENT and not _same(value, content):
-                    moved.append(f"{getattr(thing, 'name', type(thing).__name__)}.{attribute}")
+                    if not _is_keras_own(attribute):
+                        moved.append(f"{getattr(thing, 'name', type(thing).__name__)}.{attribute}")
                     _restore_content(value, content)
         return sorted(set(moved))
 
@@ -66,13 +68,13 @@ _ABSENT = object()
 
 
 @contextmanager
-def held(model: Any) -> Iterator[Held]:
+def held(model: Any, listed: Catalog) -> Iterator[Held]:
     """Hold a model and the process' random state while the block runs, then put everything back."""
     names = copy.copy(global_state.get_global_attribute("object_name_uids"))
     python_state, numpy_state = random.getstate(), np.random.get_state()
     context = eager_context.context()
     tf_seed, tf_rng = context._seed, copy.deepcopy(getattr(context, "_rng", None))
-    state = Held(model)
+    state = Held(model, listed)
     try:
         yield state
     finally:
@@ -89,25 +91,32 @@ def held(model: Any) -> Iterator[Held]:
 
 @contextmanager
 def deterministic_operations() -> Iterator[None]:
-    """Op determinism while the block runs, and the caller's own setting afterwards."""
+    """Op determinism while the block runs, and the caller's own setting afterwards; traces are meant, and not warned of."""
     before = tf_config.is_op_determinism_enabled()
     tf.config.experimental.enable_op_determinism()
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(_no_retracing)
     try:
         yield
     finally:
+        logger.removeFilter(_no_retracing)
         if not before:
             tf_config.disable_op_determinism()
 
 
-def _variables(model: Any) -> list[Any]:
-    found = {id(entry.variable): entry.variable for entry in catalog(model).entries}
+def _no_retracing(record: logging.LogRecord) -> bool:
+    return "triggered tf.function retracing" not in record.getMessage()
+
+
+def _variables(model: Any, listed: Catalog) -> list[Any]:
+    found = {id(entry.variable): entry.variable for entry in listed.entries}
     for metric in model.metrics:
         found.update({id(variable): variable for variable in metric.variables})
     return list(found.values())
 
 
-def _objects(model: Any) -> list[Any]:
-    things = [*model._flatten_layers(), *(optimizer for _, optimizer in catalog(model).optimizers), *model.metrics]
+def _objects(model: Any, listed: Catalog) -> list[Any]:
+    things = [*model._flatten_layers(), *(optimizer for _, optimizer in listed.optimizers), *model.metrics]
     for container in ("_compile_metrics", "_compile_loss"):
         if getattr(model, container, None) is not None:
             things.append(getattr(model, container))

@@ -53,8 +53,9 @@ def observe(
         look.attempt(Group.STRUCTURE, "build", lambda: model(look.inputs[0], training=False))
     was_built = {path: bool(o.built) for path, o in catalog(model).optimizers}
     _build_optimizers(look)
-    with hold.held(model) as state, hold.deterministic_operations():
-        shown = _Graphs(look, state, catalog(model))
+    listed = catalog(model)
+    with hold.held(model, listed) as state, hold.deterministic_operations():
+        shown = _Graphs(look, state, listed)
         listed = shown.listed
         before = {
             entry.key: arrays.put(f"before/{entry.key}", read(entry.variable), whole=entry.kind in RESTORED)
@@ -98,10 +99,13 @@ def observe(
 
 
 def glance(model: Any, probe: Probe) -> tuple[dict[str, str], dict[str, str]]:
-    """Digests alone: of every stored variable by storage path, and of `model(x, training=False)` by output."""
+    """Digests alone: of every stored variable by storage path, and of `model(x, training=False)` by output.
+
+    The model is not put back: it was loaded for this alone.
+    """
     look = Look(model, probe, ArrayWriter())
     _build_optimizers(look)
-    with hold.held(model), hold.deterministic_operations():
+    with hold.deterministic_operations():
         listed = catalog(model).entries
         variables = {e.key: array_digest(read(e.variable)) for e in listed if e.kind in (Kind.WEIGHT, Kind.SLOT)}
         outputs = named_outputs(model(look.inputs[0], training=False))
