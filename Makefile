@@ -36,7 +36,7 @@ test: setup ## Run every test
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: setup lint types ## Lint, types, layers and the tests without TensorFlow, in under a minute
-	$(BIN)/python -m pytest -m "not keras and not pipeline"
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "not keras and not pipeline"
 
 bench: setup ## Measure the rows of docs/performance.md (minutes; nothing else should run)
 	@for row in marginal fleet growth memory save cluster; do $(BIN)/python -m bench.$$row 2>/dev/null || echo "| $$row | broke | | |"; done
