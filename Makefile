@@ -33,7 +33,7 @@ verify: setup ## Verify the bytes that lie in models/ now, whatever DVC thinks o
 	reloadgate verify
 
 test: setup ## Run every test
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 check: setup lint types ## Lint, types, layers and the tests without TensorFlow, in under a minute
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "not keras and not pipeline"

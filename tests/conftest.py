@@ -1,6 +1,7 @@
 """What the tests share: one warm engine, and real trained model versions."""
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,16 @@ from reloadgate.verdict import Verdict
 from reloadgate.verifying import verify
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that run the pipeline first, then those that need TensorFlow: the longest must not be what is left at the end."""
+    weights: Counter[Path] = Counter()
+    for item in items:
+        weight = 2 if item.get_closest_marker("pipeline") else 1 if item.get_closest_marker("keras") else 0
+        weights[item.path] = max(weights[item.path], weight)
+    items.sort(key=lambda item: -weights[item.path])
 
 
 @pytest.fixture(scope="session")

@@ -468,6 +468,14 @@ def test_a_model_that_does_not_load_is_a_row_with_the_reason(tmp_path: Path) -> 
     assert judge(built.compare(), Policy()).status is Status.FAIL
 
 
+def test_what_inspection_refused_was_not_looked_at_by_a_loader_and_fails_for_inspections_reason(tmp_path: Path) -> None:
+    refused = Check(group=Group.INSPECT, subject="model.weights.h5", tried=Tried.BROKEN, message="fails its checksum")
+    built = build(tmp_path, loaded=False, observation=None, error="it was not loaded", checks=(refused,))
+    verdict = judge(built.compare(), Policy())
+    assert [finding.row.group for finding in verdict.of(Status.FAIL)] == [Group.INSPECT]
+    assert Group.LOAD in [finding.row.group for finding in verdict.of(Status.UNVERIFIED)]
+
+
 # Files, seals, records, environment
 
 

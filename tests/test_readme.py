@@ -75,7 +75,7 @@ def test_the_readmes_commands_do_what_it_says(clone: Path) -> None:
             assert done.returncode != 0
             assert "reloadgate verify] Error 1" in text or "Error 1" in text
             said = " ".join(text.split())
-            assert "model.weights.h5 fails its checksum" in said or "not a whole .keras archive" in said
+            assert "the member fails its checksum" in said
             assert "dvc checkout --force" in said
     assert ran[0] == "make repro"
     assert ran[-1] == "make verify"

@@ -92,6 +92,13 @@ def test_of_many_alike_a_few_are_shown_and_the_rest_counted(shown: Shown) -> Non
     assert text.count("→") == 1
 
 
+def test_what_is_found_in_several_artifacts_is_told_once(shown: Shown) -> None:
+    one = row(Group.INTEGRITY, Outcome.CHANGED, subject="model.keras", detail="not the bytes that were saved")
+    text = cells(shown(verdict(one, replace(one, artifact="checkpoint"))))
+    assert "model.keras (model.keras, checkpoint): not the bytes that were saved" in text
+    assert text.count("not the bytes") == 1
+
+
 def test_groups_that_nothing_was_looked_at_of_take_one_row(shown: Shown) -> None:
     text = shown(verdict(row(Group.LOAD, Outcome.BROKEN), whole=False))
     assert cells(text).count("not looked at") == 1

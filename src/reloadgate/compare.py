@@ -282,7 +282,10 @@ def _files(saved: SavedEvidence, reloaded: ReloadedEvidence) -> Iterator[Row]:
 
 
 def _load(reloaded: ReloadedEvidence) -> Iterator[Row]:
-    if reloaded.error:
+    refused = any(check.group is Group.INSPECT and check.tried is Tried.BROKEN for check in reloaded.checks)
+    if refused and not reloaded.loaded:
+        yield row_of(Group.LOAD, "", Outcome.UNCHECKED, detail=reloaded.error)
+    elif reloaded.error:
         yield row_of(Group.LOAD, "model", Outcome.BROKEN, seen=reloaded.error, detail="it does not load in a fresh process")
     elif reloaded.observation is not None:
         yield row_of(Group.LOAD, "model", Outcome.SAME, seen=f"loads in {reloaded.seconds:.1f} s")

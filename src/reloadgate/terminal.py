@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 WIDTH = 80
 
 SHOWN = 3
-"""Findings of one status and group that the terminal shows; the reports have them all."""
+"""Findings of one status and group that the terminal shows, the same of several artifacts as one; the reports have them all."""
 
 TOLD = (Status.FAIL, Status.ERROR, Status.UNVERIFIED, Status.NOTED)
 """What a table has rows for; passes and skips are counted."""
@@ -115,12 +115,15 @@ def _told(found: list[Finding]) -> str:
     if unlooked(found[0].row):
         lines = [", ".join(dict.fromkeys(finding.row.group for finding in found))]
     else:
-        lines = [one_line(f"{_subject(finding)}: {finding.message}") for finding in found[:SHOWN]]
-        lines += [f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
+        artifacts: dict[tuple[str, str], list[str]] = {}
+        for finding in found:
+            artifacts.setdefault((finding.row.subject, finding.message), []).append(finding.row.artifact)
+        lines = [one_line(f"{_about(subject, seen)}: {message}") for (subject, message), seen in artifacts.items()]
+        lines[SHOWN:] = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
     remedies = dict.fromkeys(finding.remedy for finding in found if finding.remedy)
     return "\n".join([*lines, *(f"→ {one_line(remedy)}" for remedy in remedies)])
 
 
-def _subject(finding: Finding) -> str:
-    row = finding.row
-    return f"{row.subject} ({row.artifact})" if row.artifact else row.subject
+def _about(subject: str, artifacts: list[str]) -> str:
+    named = ", ".join(dict.fromkeys(artifact for artifact in artifacts if artifact))
+    return f"{subject} ({named})" if named else subject
