@@ -256,7 +256,7 @@ def write_saved(version: Path, then: Changed, arrays: Values) -> SavedEvidence:
     sha256, size = sha256_file(version / ARTIFACT.path)
     saved = SavedEvidence(
         schema_version=SCHEMA_VERSION,
-        progress=Progress(epoch=2, step=90),
+        progress=Progress(epoch=2, batch=0, step=90),
         artifacts=(ARTIFACT,),
         files=(File(path=ARTIFACT.path, sha256=sha256, size=size),),
         recipe=Recipe(loader=None, builder=None, imports=("stages.zoo",), code_path=(".",)),

@@ -1,4 +1,4 @@
-"""A training run to be killed: `python long_training.py FOLDER|- EPOCHS`; prints an event a line, and digests at the end."""
+"""A training run to be killed: `python long_training.py FOLDER`; prints an event a line, and digests at the end."""
 
 import hashlib
 import sys
@@ -22,24 +22,24 @@ class Saying(keras.callbacks.Callback):
         say("batch", int(self.model.optimizer.iterations.numpy()))
 
 
-def main(folder: str, epochs: int) -> None:
+def main(folder: str) -> None:
     tf.config.threading.set_intra_op_parallelism_threads(2)
     tf.config.threading.set_inter_op_parallelism_threads(2)
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(3)
     model, (x, y) = models.plain(), models.data("plain")
-    used: list[Any] = [Saying()]
-    if folder != "-":
-        save = callbacks.save
+    save = callbacks.save
 
-        def saying(*arguments: Any, **named: Any) -> Any:
-            say("saving", int(model.optimizer.iterations.numpy()))
-            return save(*arguments, **named)
+    def saying(*arguments: Any, **named: Any) -> Any:
+        say("saving", int(model.optimizer.iterations.numpy()))
+        return save(*arguments, **named)
 
-        callbacks.save = saying
-        policy = reloadgate.Policy(location="any")
-        used.append(reloadgate.SaveVersions(folder, probe=(x, y), keep=1, best="val_loss", location="any", policy=policy))
-    model.fit(x, y, validation_data=(x, y), epochs=epochs, batch_size=8, shuffle=False, verbose=0, callbacks=used)
+    callbacks.save = saying
+    policy = reloadgate.Policy(location="any")
+    saves = reloadgate.SaveVersions(
+        folder, probe=(x, y), every=2, unit="step", keep=1, best="loss", location="any", policy=policy
+    )
+    model.fit(x, y, validation_data=(x, y), epochs=3, batch_size=8, shuffle=False, verbose=0, callbacks=[Saying(), saves])
     seeds = [generator.state for layer in model.layers for generator in layer._seed_generators]
     for variable in [*model.weights, *model.optimizer.variables, *seeds]:
         say("final", hashlib.sha256(variable.numpy().tobytes()).hexdigest())
@@ -47,4 +47,4 @@ def main(folder: str, epochs: int) -> None:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parent))
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1])

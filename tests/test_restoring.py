@@ -5,6 +5,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,10 @@ import pytest
 import models
 import reloadgate
 from reloadgate.callbacks import LEDGER
-from reloadgate.errors import RefusedError
+from reloadgate.engine import LocalEngine
+from reloadgate.errors import RefusedError, UsageError
 from reloadgate.nouns import read_json
+from reloadgate.policy import Policy
 
 pytestmark = pytest.mark.keras
 
@@ -57,7 +61,7 @@ def test_a_restored_model_ends_with_the_bits_of_the_one_that_never_stopped(
     reseal(copy)
     keras.utils.set_random_seed(77)
     model, progress = reloadgate.restore(copy)
-    assert (progress.epoch, progress.step) == (2, 6)
+    assert (progress.epoch, progress.batch, progress.step) == (2, 0, 6)
     model.fit(*batch, epochs=4, initial_epoch=progress.epoch, batch_size=8, shuffle=False, verbose=0)
     assert bits(model) == bits(uninterrupted)
 
@@ -86,8 +90,8 @@ def test_a_file_that_holds_another_model_is_not_restored(interrupted: Any, tmp_p
 
 
 def run(folder: str, kill_at: str = "") -> list[str]:
-    """The events of a run of four epochs, up to the one at which it is killed."""
-    command = [sys.executable, str(HERE / "long_training.py"), folder, "4"]
+    """The events of a run of three epochs, up to the one at which it is killed."""
+    command = [sys.executable, str(HERE / "long_training.py"), folder]
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=HERE
@@ -104,19 +108,22 @@ def run(folder: str, kill_at: str = "") -> list[str]:
     return events
 
 
-def test_a_training_that_is_killed_again_and_again_ends_with_the_same_bits(tmp_path: Path) -> None:
-    expected = [event for event in run("-") if event.startswith("final")]
+def test_a_training_that_is_killed_again_and_again_ends_with_the_same_bits(keras: Any, tmp_path: Path) -> None:
+    """Three batches an epoch, a version every two: what is resumed lies in the middle of an epoch."""
+    keras.utils.set_random_seed(3)
+    model, (x, y) = models.plain(), models.data("plain")
+    model.fit(x, y, epochs=3, batch_size=8, shuffle=False, verbose=0)
     folder = tmp_path / "plain"
-    assert run(str(folder), kill_at="batch 5")[0] == "batch 1"
-    # The version of the first epoch passed, so the run goes on after it, and is killed while it saves the third.
-    assert run(str(folder), kill_at="saving 9")[0] == "batch 4"
+    assert run(str(folder), kill_at="batch 3")[0] == "batch 1"
+    # The version of the second batch passed, so the run goes on after it, and is killed while it saves the next one.
+    events = run(str(folder), kill_at="saving 5")
+    assert events[:3] == ["batch 2", "batch 2", "batch 3"], "two batches are read and left alone"
     events = run(str(folder))
-    assert events[0] in ("batch 7", "batch 10")
-    assert [event for event in events if event.startswith("final")] == expected
+    assert [event for event in events if event.startswith("final")] == [f"final {sha256(one).hexdigest()}" for one in bits(model)]
     kept = read_json(folder / LEDGER)["versions"]
     assert {one["status"] for one in kept.values()} == {"PASS"}
     assert {path.name for path in folder.iterdir()} == {*kept, LEDGER}, "what was pruned is gone, and nothing is half there"
-    assert "epoch-00004" in kept
+    assert "epoch-00002-batch-000002" in kept
 
 
 def test_pruning_keeps_the_last_the_best_and_the_last_that_passed(tmp_path: Path) -> None:
@@ -125,10 +132,54 @@ def test_pruning_keeps_the_last_the_best_and_the_last_that_passed(tmp_path: Path
 
     one = SaveVersions(tmp_path, probe=np.zeros((1, 1)), keep=1, best="val_loss")
     scores = {1: (Status.PASS, 0.1), 2: (Status.PASS, 0.5), 3: (Status.FAIL, 0.01), 4: (Status.UNVERIFIED, 0.2)}
-    kept = {f"epoch-{n:05}": Kept(epoch=n, evidence_sha256="", status=s, score=x) for n, (s, x) in scores.items()}
+    kept = {f"epoch-{n:05}": Kept(epoch=n, batch=0, evidence_sha256="", status=s, score=x) for n, (s, x) in scores.items()}
     for name in kept:
         (tmp_path / name).mkdir()
     one._write(kept)
     one._prune()
     assert sorted(path.name for path in tmp_path.glob("epoch-*")) == ["epoch-00001", "epoch-00002", "epoch-00004"]
     assert sorted(one._ledger()) == ["epoch-00001", "epoch-00002", "epoch-00004"]
+
+
+class StopError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("unit", ["epoch", "step"])
+def test_fit_goes_on_after_the_last_version_that_passed(
+    unit: Any, keras: Any, tmp_path: Path, anywhere: Policy, engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit(*callbacks: Any) -> tuple[Any, list[int]]:
+        keras.utils.set_random_seed(3)
+        model, seen = models.plain(), []
+        saying = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: seen.append(int(model.optimizer.iterations)))
+        model.fit(*models.data("plain"), epochs=3, batch_size=8, shuffle=False, verbose=0, callbacks=[saying, *callbacks])
+        return model, seen
+
+    def stop(batch: int, logs: Any) -> None:
+        if int(stopping.model.optimizer.iterations) == 7:
+            raise StopError
+
+    uninterrupted, steps = fit()
+    assert steps == list(range(1, 10))
+    monkeypatch.setattr("reloadgate.callbacks.LocalEngine", lambda: nullcontext(engine))
+    stopping = keras.callbacks.LambdaCallback(on_train_batch_end=stop)
+    every = 1 if unit == "epoch" else 2
+    saves = [
+        reloadgate.SaveVersions(
+            tmp_path / "m", probe=models.data("plain"), location="any", policy=anywhere, unit=unit, every=every, keep=9
+        )
+        for _ in range(2)
+    ]
+    with pytest.raises(StopError):
+        fit(stopping, saves[0])
+    model, steps = fit(saves[1])
+    assert steps == ([7, 8, 9] if unit == "epoch" else [5, 5, 6, 7, 8, 9])
+    assert bits(model) == bits(uninterrupted)
+    assert len(read_json(tmp_path / "m" / LEDGER)["versions"]) == 3
+
+
+@pytest.mark.parametrize("options", [{"every": 0}, {"unit": "hour"}, {"unit": "step", "best": "val_loss"}])
+def test_what_cannot_be_kept_is_said_before_training(options: Any, tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        reloadgate.SaveVersions(tmp_path, probe=np.zeros((1, 1)), **options)

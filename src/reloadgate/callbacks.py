@@ -4,7 +4,7 @@ import contextlib
 import os
 import shutil
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +29,7 @@ LEDGER = "versions.json"
 @noun
 class Kept:
     epoch: int
+    batch: int
     evidence_sha256: str
     status: Status
     score: float | None
@@ -41,18 +42,21 @@ class Ledger:
 
 
 class SaveVersions(keras.callbacks.Callback):  # type: ignore[misc]
-    """Save a version every so many epochs, verify it in a fresh process, keep the last and the best, and resume from them.
+    """Save a version every so many epochs or steps, verify it in a fresh process, keep the last and the best, and resume.
 
     A version that does not pass is warned about and is never resumed from; training goes on. Where training was killed,
     `fit` with the same arguments continues after the last version that passed and ends with the same bits, if the order of
-    the data depends on the epoch alone (`shuffle=False`, or a `PyDataset` that shuffles by a seed and its epoch).
+    the data depends on the epoch alone (`shuffle=False`, or a `PyDataset` that shuffles by a seed and its epoch). In an epoch
+    that is resumed midway the batches that were done are read and left alone, and its logs are of the others. What other
+    callbacks keep in Python (the patience of `ReduceLROnPlateau`) starts anew.
 
     Args:
-        folder: takes the versions, `epoch-00001` and so on.
+        folder: takes the versions, `epoch-00001` or `epoch-00000-batch-000500` and so on.
         probe: as for `reloadgate.save`; so are `imports`, `code_path` and `location`.
-        every: epochs from one version to the next.
+        every: epochs, or steps of an epoch, from one version to the next.
+        unit: what `every` counts: "epoch" or "step" (a batch).
         keep: how many of the last versions stay. The last that passed and the best that passed always stay.
-        best: the name of a log (`val_loss`); None keeps no best.
+        best: the name of a log (`val_loss`; steps have no `val_` logs); None keeps no best.
         mode: whether a smaller or a larger value of it is better.
         policy: what a version must meet.
     """
@@ -63,6 +67,7 @@ class SaveVersions(keras.callbacks.Callback):  # type: ignore[misc]
         *,
         probe: Any,
         every: int = 1,
+        unit: Literal["epoch", "step"] = "epoch",
         keep: int = 3,
         best: str | None = None,
         mode: Literal["min", "max"] = "min",
@@ -73,12 +78,18 @@ class SaveVersions(keras.callbacks.Callback):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         if every < 1 or keep < 1:
-            raise UsageError(f"SaveVersions saves every 1 epoch or more and keeps 1 version or more, not {every} and {keep}")
-        self.folder, self.probe, self.every, self.keep = Path(folder), probe, every, keep
+            raise UsageError(f"SaveVersions saves every 1 {unit} or more and keeps 1 version or more, not {every} and {keep}")
+        if unit not in ("epoch", "step"):
+            raise UsageError(f"SaveVersions counts by `epoch` or by `step`, not by {unit!r}")
+        if unit == "step" and best is not None and best.startswith("val_"):
+            raise UsageError(f"{best} is known at the end of an epoch only: count by `epoch`, or choose a log of the steps")
+        self.folder, self.probe, self.every, self.unit, self.keep = Path(folder), probe, every, unit, keep
         self.best, self.mode, self.policy = best, mode, policy or Policy()
         self._options = {"imports": imports, "code_path": code_path, "location": location}
         self._open = contextlib.ExitStack()
         self._engine: LocalEngine | None = None
+        self._epoch = self._done = 0
+        """The epoch under way, and the batches of it that are in the weights already."""
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Continue after the last version that passed; what a kill left unjudged is judged first."""
@@ -89,14 +100,29 @@ class SaveVersions(keras.callbacks.Callback):  # type: ignore[misc]
                 self._judge(version, None)
         passed = [name for name, kept in self._ledger().items() if kept.status is Status.PASS and self._whole(name, kept)]
         if passed:
-            self._resume(self.folder / max(passed, key=lambda name: self._ledger()[name].epoch))
+            self._resume(self.folder / max(passed, key=lambda name: _age(self._ledger()[name])))
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        done = batch + 1
+        if self.unit == "step" and done > self._done:
+            # Several batches may come at once (`steps_per_execution`): the last of them is where a version can be.
+            before, self._done = self._done, done
+            if done // self.every > before // self.every:
+                self._save(f"epoch-{self._epoch:05}-batch-{done:06}", self._epoch, done, logs)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        done = epoch + 1
-        version = self.folder / f"epoch-{done:05}"
-        if done % self.every or version.exists():
+        self._done = 0
+        if self.unit == "epoch" and (epoch + 1) % self.every == 0:
+            self._save(f"epoch-{epoch + 1:05}", epoch + 1, 0, logs)
+
+    def _save(self, name: str, epoch: int, batch: int, logs: dict[str, float] | None) -> None:
+        version = self.folder / name
+        if version.exists():
             return
-        save(self.model, version, probe=self.probe, epoch=done, **self._options)  # type: ignore[arg-type]
+        save(self.model, version, probe=self.probe, epoch=epoch, batch=batch, **self._options)  # type: ignore[arg-type]
         self._judge(version, (logs or {}).get(self.best) if self.best else None)
         self._prune()
 
@@ -121,7 +147,8 @@ class SaveVersions(keras.callbacks.Callback):  # type: ignore[misc]
         except UnreadableRecordError:
             return
         score = None if score is None else float(score)
-        kept = Kept(epoch=saved.progress.epoch, evidence_sha256=seal, status=verdict.status, score=score)
+        at = saved.progress
+        kept = Kept(epoch=at.epoch, batch=at.batch, evidence_sha256=seal, status=verdict.status, score=score)
         self._write(self._ledger() | {version.name: kept})
 
     def _ledger(self) -> dict[str, Kept]:
@@ -145,12 +172,30 @@ class SaveVersions(keras.callbacks.Callback):  # type: ignore[misc]
             optimizer.build(self.model.trainable_variables)
         self.model.load_weights(version / keras_archive.FILE)
         put_in_place(self.model, saved, arrays, version)
-        self.model._initial_epoch = saved.progress.epoch
+        self.model._initial_epoch, self._done = saved.progress.epoch, saved.progress.batch
+        if self._done:
+            self._leave_out(self._done)
+
+    def _leave_out(self, batches: int) -> None:
+        """Have `fit` read the batches that were done and leave them alone, then go on as ever."""
+        train, left = self.model.train_function, batches
+
+        def leaving(iterator: Iterator[Any]) -> Any:
+            nonlocal left
+            if left <= 0:
+                self.model.train_function = train
+                return train(iterator)
+            for _ in range(min(left, self.model.steps_per_execution)):
+                next(iterator)
+                left -= 1
+            return {}
+
+        self.model.train_function = leaving
 
     def _prune(self) -> None:
         """Remove all but the last, the last that passed and the best that passed; the ledger forgets them first."""
         ledger = self._ledger()
-        by_age = sorted(ledger, key=lambda name: ledger[name].epoch)
+        by_age = sorted(ledger, key=lambda name: _age(ledger[name]))
         passed = [name for name in by_age if ledger[name].status is Status.PASS]
         scores = {name: score for name in passed if (score := ledger[name].score) is not None}
         sign = 1 if self.mode == "min" else -1
@@ -160,3 +205,8 @@ class SaveVersions(keras.callbacks.Callback):  # type: ignore[misc]
         for name in by_age:
             if name not in stay:
                 shutil.rmtree(self.folder / name)
+
+
+def _age(kept: Kept) -> tuple[int, int]:
+    """What versions are ordered by: their names are for people, and `10` sorts before `9`."""
+    return kept.epoch, kept.batch

@@ -206,9 +206,10 @@ class Artifact:
 
 @noun
 class Progress:
-    """How far training had come: epochs that were complete, and steps of the optimizer."""
+    """How far training had come: epochs that were complete, batches of the next one, and steps of the optimizer in all."""
 
     epoch: int
+    batch: int
     step: int
 
 

@@ -36,6 +36,7 @@ def save(
     code_path: Sequence[str] | None = None,
     steps: int = RESUMED_STEPS,
     epoch: int = 0,
+    batch: int = 0,
     records: str | os.PathLike[str] | None = None,
     location: str = PERSISTENT,
 ) -> Path:
@@ -52,7 +53,8 @@ def save(
         imports: modules that register the model's custom objects.
         code_path: folders in which `imports` are found; default: the project's root and its `src/`.
         steps: training steps to resume on the probe.
-        epoch: how many epochs are complete; `restore` gives it back.
+        epoch: how many epochs are complete; `restore` gives it back, and `batch` too.
+        batch: how many batches of the next epoch are complete.
         records: a folder, tracked by git, that takes the version's small record `<name>.json` for the pipeline.
         location: "persistent", or "any" to allow a temporary place (for tests; the report says so).
 
@@ -72,20 +74,20 @@ def save(
             f"the model version {destination} exists: versions are never changed in place; "
             "choose another version, or remove it (DVC keeps what it had)"
         )
-    batch = Probe.of(probe)
+    rows = Probe.of(probe)
     if destination.parent.is_dir():
         remove_stale_staging(destination.parent)
     try:
         with staged_directory(destination) as staged:
             evidence = staged / EVIDENCE_DIR
             evidence.mkdir()
-            observed = _observe(model, batch, steps, evidence)
+            observed = _observe(model, rows, steps, evidence)
             artifacts = []
             for form in forms:
                 form.save(model, staged / form.FILE)
                 artifacts.append(Artifact(format=form.NAME, path=form.FILE, capability=form.CAPABILITY))
             recipe = Recipe(loader=None, builder=builder, imports=tuple(imports), code_path=_code_path(destination, code_path))
-            _seal(evidence, observed, _progress(model, epoch), tuple(artifacts), manifest(staged), recipe)
+            _seal(evidence, observed, _progress(model, epoch, batch), tuple(artifacts), manifest(staged), recipe)
     except FileExistsError:
         raise RefusedError(f"the model version {destination} was published by another process in the meantime") from None
     if records is not None:
@@ -104,6 +106,7 @@ def record(
     code_path: Sequence[str] | None = None,
     steps: int = RESUMED_STEPS,
     epoch: int = 0,
+    batch: int = 0,
     records: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Take evidence for artifacts that your own code has saved.
@@ -112,7 +115,7 @@ def record(
         version: the directory that holds the artifacts.
         loader: "module:function", called in the fresh process with the directory (`pathlib.Path`), returning a
             `keras.Model`; needed where the artifacts are in no format that reloadgate knows.
-        model, probe, builder, imports, code_path, steps, epoch, records: as for `save`.
+        model, probe, builder, imports, code_path, steps, epoch, batch, records: as for `save`.
 
     Returns:
         The version's directory.
@@ -129,14 +132,14 @@ def record(
             f"{directory} has evidence already, and evidence is sealed: save into another version, "
             f"or remove {directory / EVIDENCE_DIR} if it was never used"
         )
-    batch = Probe.of(probe)
+    rows = Probe.of(probe)
     artifacts = artifacts_in(directory, loader)
     demand_builder([artifact.format for artifact in artifacts], builder)
     recipe = Recipe(loader=loader, builder=builder, imports=tuple(imports), code_path=_code_path(directory, code_path))
     try:
         with staged_directory(directory / EVIDENCE_DIR) as staged:
             files = manifest(directory, leave_out=staged.name)
-            _seal(staged, _observe(model, batch, steps, staged), _progress(model, epoch), artifacts, files, recipe)
+            _seal(staged, _observe(model, rows, steps, staged), _progress(model, epoch, batch), artifacts, files, recipe)
     except FileExistsError:
         raise RefusedError(f"{directory} was given evidence by another process in the meantime") from None
     if records is not None:
@@ -155,9 +158,9 @@ def _observe(model: Any, probe: Probe, steps: int, evidence: Path) -> Observatio
     return observation
 
 
-def _progress(model: Any, epoch: int) -> Progress:
+def _progress(model: Any, epoch: int, batch: int) -> Progress:
     optimizer = getattr(model, "optimizer", None)
-    return Progress(epoch=epoch, step=0 if optimizer is None else int(optimizer.iterations.numpy()))
+    return Progress(epoch=epoch, batch=batch, step=0 if optimizer is None else int(optimizer.iterations.numpy()))
 
 
 def _seal(

@@ -20,7 +20,7 @@ def restore(version: str | os.PathLike[str]) -> tuple[Any, Progress]:
     and the loader or builder must be importable here.
 
     Returns:
-        The compiled model, and how many epochs and steps were complete.
+        The compiled model, and how many epochs, batches of the next epoch, and steps in all were complete.
 
     Raises:
         RefusedError: the files or the evidence are not those that were recorded, no artifact can resume, or what was loaded
