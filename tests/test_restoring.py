@@ -152,7 +152,9 @@ def test_fit_goes_on_after_the_last_version_that_passed(
     def fit(*callbacks: Any) -> tuple[Any, list[int]]:
         keras.utils.set_random_seed(3)
         model, seen = models.plain(), []
-        saying = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: seen.append(int(model.optimizer.iterations)))
+        saying = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs: seen.append(int(model.optimizer.iterations))
+        )
         model.fit(*models.data("plain"), epochs=3, batch_size=8, shuffle=False, verbose=0, callbacks=[saying, *callbacks])
         return model, seen
 
