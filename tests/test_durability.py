@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reloadgate.files import STAGING, remove_stale_staging, staged_directory, write_atomically
+from reloadgate.files import STAGING, remove_abandoned, staged_directory, write_atomically
 
 NAMES = ("model.keras", "evidence/arrays.npz", "evidence/evidence.json")
 MOMENTS = range(36)
@@ -59,7 +59,7 @@ def test_a_killed_writer_leaves_a_whole_version_or_none_and_the_next_one_cleans_
     remains = list(version.parent.iterdir()) if version.parent.exists() else []
     assert all(path.name.startswith(STAGING) for path in remains)
     if remains:
-        remove_stale_staging(version.parent)
+        remove_abandoned(version.parent)
     publish(version)
     assert [path.name for path in version.parent.iterdir()] == ["1.0.0"]
 

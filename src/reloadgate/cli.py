@@ -122,15 +122,16 @@ def reload(
     """Reload every model of params.yaml that changed, in fresh processes; the evidence goes to reports/evidence."""
     from reloadgate import report
     from reloadgate.engine import engine_for
-    from reloadgate.policy import read_yaml
-    from reloadgate.project import EVIDENCE, PARAMS, REPORTS, declared
+    from reloadgate.policy import OwnLoader, read_yaml
+    from reloadgate.project import EVIDENCE, PARAMS, REPORTS, declared, read_policy
     from reloadgate.reload import reload as reload_all
 
     report.begin(REPORTS, "reloadgate reload")
     subjects, settings = declared(read_yaml(PARAMS)), _engine_settings(engine, scheduler)
+    strict, store = read_policy().own_loader == OwnLoader.STRICT, _store(settings, fresh)
     shutil.rmtree(EVIDENCE, ignore_errors=True)
     with _watch(quiet) as watch:
-        reloaded = list(reload_all(subjects, EVIDENCE, engine_for(settings), settings.limits, watch, _store(settings, fresh)))
+        reloaded = list(reload_all(subjects, EVIDENCE, engine_for(settings), settings.limits, watch, store, strict))
     typer.echo(f"reloaded {len(reloaded)} models: {EVIDENCE}")
 
 

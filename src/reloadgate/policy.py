@@ -30,6 +30,20 @@ class Location(StrEnum):
     ANY = "any"
 
 
+class Containment(StrEnum):
+    """What follows where the platform cannot keep a reloading process from the network."""
+
+    REQUIRED = "required"
+    NOTED = "noted"
+
+
+class OwnLoader(StrEnum):
+    """What follows where inspection would refuse a file that the user's own loader reads."""
+
+    STRICT = "strict"
+    NOTED = "noted"
+
+
 def _refuse_impossible(settings: Any) -> None:
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
@@ -96,6 +110,8 @@ class Policy:
     requires: Requires = Requires()
     random_state: RandomState = RandomState.VERSION
     location: Location = Location.PERSISTENT
+    containment: Containment = Containment.NOTED
+    own_loader: OwnLoader = OwnLoader.NOTED
     tolerances: Tolerances = Tolerances()
     other_environment: OtherEnvironment = OtherEnvironment()
     noise_cap: float = 1e-6

@@ -12,7 +12,7 @@ from typing import Any
 from reloadgate.arrays import ArrayWriter
 from reloadgate.errors import RefusedError
 from reloadgate.evidence import EVIDENCE_DIR, Artifact, File, Observation, Progress, Recipe, SavedEvidence, write_evidence
-from reloadgate.files import project_root, regular_files, remove_stale_staging, sha256_file, staged_directory
+from reloadgate.files import project_root, regular_files, remove_abandoned, sha256_file, staged_directory
 from reloadgate.formats import artifacts_in, demand_builder, formats_named
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.places import look_at
@@ -74,7 +74,7 @@ def save(
         )
     batch = Probe.of(probe)
     if destination.parent.is_dir():
-        remove_stale_staging(destination.parent)
+        remove_abandoned(destination.parent)
     try:
         with staged_directory(destination) as staged:
             evidence = staged / EVIDENCE_DIR

@@ -7,7 +7,6 @@ kill or a full disk can therefore not leave an earlier PASS in any of them.
 import csv
 import math
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO, StringIO
@@ -16,7 +15,7 @@ from typing import Any
 
 from reloadgate.comparison import Comparison, ModelComparison, Outcome, Row
 from reloadgate.evidence import Group
-from reloadgate.files import write_atomically
+from reloadgate.files import scratch, write_atomically
 from reloadgate.nouns import SCHEMA_VERSION, to_dict, write_json
 from reloadgate.policy import Policy
 from reloadgate.text import one_line
@@ -86,8 +85,8 @@ def on_file(reports: Path, doing: str) -> Iterator[Path]:
         docs.rename(aside)
     begin(reports, doing)
     marker = (reports / VERDICT).read_bytes()
-    with tempfile.TemporaryDirectory(prefix="reloadgate-gate-") as folder:
-        copy = Path(folder) / VERDICT
+    with scratch("gate") as folder:
+        copy = folder / VERDICT
         if VERDICT in before:
             copy.write_bytes(before[VERDICT])
         yield copy
