@@ -13,8 +13,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from reloadgate.errors import RefusedError
+
 BLOCK = 1 << 20
 """Bytes read at a time when hashing or copying."""
+
+MOST_FILES = 100_000
+"""Files of a directory that are listed."""
 
 STAGING = ".reloadgate-staging-"
 """Prefix of what is not published yet; it lies beside its destination, on the same file system."""
@@ -70,7 +75,11 @@ def sha256_file(path: Path, copy_to: Path | None = None) -> tuple[str, int]:
 
 
 def regular_files(directory: Path, leave_out: str = "") -> Iterator[Path]:
-    """Every file below a directory in a stable order, paths relative to it; the folder `leave_out` at its top is skipped."""
+    """Every file below a directory in a stable order, paths relative to it; the folder `leave_out` at its top is skipped.
+
+    Raises:
+        RefusedError: there are more than `MOST_FILES`, as behind a link that leads out of the directory.
+    """
     found: list[Path] = []
     seen = {os.path.realpath(directory)}
     for folder, folders, names in os.walk(directory, followlinks=True):
@@ -79,12 +88,14 @@ def regular_files(directory: Path, leave_out: str = "") -> Iterator[Path]:
         folders[:] = [name for name in folders if real[name] not in seen]
         seen |= set(real.values())
         found += [Path(folder, name).relative_to(directory) for name in names]
+        if len(found) > MOST_FILES:
+            raise RefusedError(f"{directory} holds more than {MOST_FILES} files: look for a link there that leads elsewhere")
     yield from sorted(path for path in found if path.parts[0] != leave_out)
 
 
 def digests(directory: Path) -> dict[str, str]:
-    """SHA-256 of every file below a directory by its path relative to it; what Python compiled is left out."""
-    files = (path for path in regular_files(directory) if "__pycache__" not in path.parts)
+    """SHA-256 of every regular file below a directory by its path relative to it; what Python compiled is left out."""
+    files = (path for path in regular_files(directory) if "__pycache__" not in path.parts and (directory / path).is_file())
     return {path.as_posix(): sha256_file(directory / path)[0] for path in files}
 
 

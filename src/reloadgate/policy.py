@@ -12,6 +12,7 @@ import yaml
 
 from reloadgate.errors import UsageError
 from reloadgate.evidence import Capability
+from reloadgate.files import read_regular
 from reloadgate.nouns import noun, to_dict
 from reloadgate.settings import strictly
 from reloadgate.text import one_line
@@ -150,7 +151,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         UsageError: the file is missing or is no YAML mapping.
     """
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+        data = yaml.load(read_regular(path).decode(), Loader=_Loader)
     except FileNotFoundError:
         raise UsageError(f"{path} is missing: run this in the folder that holds it, or name the paths to verify") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -21,7 +21,7 @@ from reloadgate.evidence import (
 from reloadgate.files import regular_files, sha256_file
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.progress import Watch
-from reloadgate.project import Subject, artifacts_of, folder_of
+from reloadgate.project import Subject, artifacts_of, demand_readable, folder_of
 from reloadgate.reuse import Store
 from reloadgate.text import one_line
 
@@ -58,6 +58,7 @@ def reload(
     for subject in subjects:
         if not subject.directory.exists():
             raise UsageError(f"{subject.path} is missing: pull it (`dvc pull`), or train it (`dvc repro train@{subject.name}`)")
+        demand_readable(subject.directory)
         saved = _saved(subject.directory)
         seeds += [saved.hash_seed] if saved else []
         for artifact in artifacts_of(subject.directory, saved):

@@ -9,13 +9,12 @@ from pathlib import Path
 from reloadgate.compare import compare
 from reloadgate.comparison import Comparison, ModelComparison
 from reloadgate.engine import Engine, EngineFor, EngineSettings, engine_for
-from reloadgate.errors import UsageError
 from reloadgate.files import scratch
 from reloadgate.judge import judge
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.policy import OwnLoader, Policy
 from reloadgate.progress import Watch
-from reloadgate.project import Subject, VersionRecord
+from reloadgate.project import Subject, VersionRecord, demand_readable
 from reloadgate.reload import NOBODY, reload
 from reloadgate.verdict import Verdict
 
@@ -73,6 +72,5 @@ def subject_of(path: Path) -> Subject:
     Raises:
         UsageError: there is nothing at that path.
     """
-    if not path.exists():
-        raise UsageError(f"{path} does not exist: name a model version (models/<name>/<version>) or an artifact")
+    demand_readable(path)
     return Subject(name=path.as_posix(), path=str(path))
