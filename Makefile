@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 export PATH := $(abspath $(BIN)):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help setup repro verify test check bench lint types schemas allowlist fuzz lock clean
+.PHONY: help setup repro verify test check bench lint types schemas allowlist fuzz kills lock clean
 
 help: ## List every target
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ allowlist: setup ## Write again what inspection allows, from the installed Keras
 
 fuzz: setup ## Feed inspection damaged artifacts for ten minutes or so
 	RELOADGATE_FUZZ=20000 $(BIN)/python -m pytest -q tests/inspection/test_fuzz.py
+
+kills: setup ## Kill save, reload and judge at 200 random moments and look at what is left (a quarter of an hour)
+	$(BIN)/python tools/kills.py 200
 
 lock: setup ## Lock again: versions and hashes, no addresses
 	printf 'uv\n' | uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 - -o requirements-setup.lock

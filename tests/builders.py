@@ -230,7 +230,7 @@ def build(
         "warnings": (Warned(category="UserWarning", message="something harmless"),),
         "checks": tuple(
             Check(group=group, subject="model", tried=Tried.HOLDS, message="")
-            for group in (Group.INSPECT, Group.LOCATION, Group.ROUND_TRIP, Group.RELOCATION)
+            for group in (Group.INSPECT, Group.LOCATION, Group.CONTAINMENT, Group.ROUND_TRIP, Group.RELOCATION)
         ),
         "environment": saved.environment,
         "hash_seed": "4051",

@@ -458,7 +458,7 @@ def test_what_the_fresh_process_tried_is_a_row_of_its_kind(tmp_path: Path, tried
     built = build(tmp_path)
     checks = (*built.reloaded.checks, Check(group=Group.ROUND_TRIP, subject="tried", tried=tried, message="why"))
     rows = built.compare_with(replace(built.reloaded, checks=checks)).rows
-    assert [(row.outcome, row.detail) for row in rows if row.subject == "tried"] == [(outcome, "why")]
+    assert [(row.outcome, row.seen + row.detail) for row in rows if row.subject == "tried"] == [(outcome, "why")]
 
 
 def test_a_model_that_does_not_load_is_a_row_with_the_reason(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ import reloadgate
 from builders import ARTIFACT
 from reloadgate.engine import Job, Limits, LocalEngine
 from reloadgate.errors import EngineError
-from reloadgate.evidence import EVIDENCE_DIR, read_saved, read_seal
+from reloadgate.evidence import EVIDENCE_DIR, Group, read_saved, read_seal
+from reloadgate.files import sha256_file
 from reloadgate.nouns import read_json
 from reloadgate.policy import Policy
 from reloadgate.project import Subject
@@ -40,10 +41,15 @@ def load(directory):
 
 def tells(directory):
     # What it finds of others, and then what others could find of it.
-    import random, threading
+    import random, socket, threading
     import numpy as np
     import tensorflow as tf
+    try:
+        network = socket.socket() and "open"
+    except OSError as error:
+        network = type(error).__name__
     seen = {
+        "network": network, "home": os.path.expanduser("~"),
         "secret": os.environ.get("RELOADGATE_TEST_SECRET"), "seed": os.environ["PYTHONHASHSEED"], "cwd": os.getcwd(),
         "empty": os.listdir("."), "path": [p for p in sys.path if p in ("", "/left", os.environ.get("PWD"))],
         "main": sorted(name for name in vars(sys.modules["__main__"]) if "Scale" in name),
@@ -84,6 +90,15 @@ def starts(directory):
 def announces(directory):
     (directory.parent / "pipe").write_text(str(os.getpid()))
     hangs(directory)
+
+def swaps(directory):
+    path, aside = directory / "model.keras", directory.parent / "aside"
+    content = path.read_bytes()
+    path.rename(aside)
+    path.write_bytes(content)  # what somebody would put there for as long as it is read
+    model = keras.models.load_model(path)
+    aside.rename(path)
+    return model
 
 def wrong(directory):
     return {"not": "a model"}
@@ -146,7 +161,7 @@ def test_nothing_of_the_caller_nor_of_another_child_is_visible_in_a_child(
         assert seen["secret"] is None
         assert seen["seed"] != os.environ.get("PYTHONHASHSEED", "random")
         assert Path(seen["cwd"]) != Path.cwd()
-        assert seen["empty"] in ([], ["copy"])
+        assert (seen["empty"], seen["home"], seen["network"]) == ([], seen["cwd"], "PermissionError")
         assert (seen["path"], seen["main"], seen["custom"]) == ([], [], [])
         assert (seen["threads"], seen["initialized"]) == (1, False)
     assert len({os.getpid(), first["pid"], second["pid"]}) == 3
@@ -158,6 +173,38 @@ def test_nothing_of_the_caller_nor_of_another_child_is_visible_in_a_child(
 def test_the_hash_seed_is_another_also_where_it_is_pinned() -> None:
     for pinned in ("0", "4051", "4052"):
         assert fresh({"PYTHONHASHSEED": pinned}, [pinned])["PYTHONHASHSEED"] != pinned
+
+
+def test_containment_is_a_row(keras: Any, check: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    verdict = check(own_version(keras, tmp_path, "load"))
+    (finding,) = [finding for finding in verdict.findings if finding.row.group is Group.CONTAINMENT]
+    assert finding.status is Status.PASS
+    assert "no network" in finding.message
+
+
+def test_a_file_that_was_another_while_the_users_loader_ran_is_noticed(keras: Any, check: Any, tmp_path: Path) -> None:
+    verdict = check(own_version(keras, tmp_path, "swaps"))
+    assert verdict.status is Status.UNVERIFIED
+    assert "changed while the loader ran" in messages(verdict)
+
+
+SWAPS = """
+from pathlib import Path
+path = Path(__file__).parent / "m/1/model.keras"  # imported when the files are hashed, and nothing is loaded yet
+path.write_bytes(b"what somebody puts there")
+"""
+
+
+def test_what_is_loaded_is_what_was_hashed(keras: Any, check: Any, tmp_path: Path) -> None:
+    model, probe = small(keras)
+    (tmp_path / "swapper.py").write_text(SWAPS)
+    version = reloadgate.save(
+        model, tmp_path / "m/1", probe=probe, location="any", imports=("swapper",), code_path=(str(tmp_path),)
+    )
+    verdict = check(version)
+    assert (version / "model.keras").read_bytes() == b"what somebody puts there"
+    assert verdict.exit_code == 0, messages(verdict)
+    assert verdict.models[0].files["model.keras"]["model.keras"] != sha256_file(version / "model.keras")[0]
 
 
 def test_a_child_that_crashes_is_a_row_and_the_others_go_on(

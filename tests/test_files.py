@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +16,10 @@ from reloadgate.files import (
     BLOCK,
     STAGING,
     project_root,
+    read_regular,
     regular_files,
-    remove_stale_staging,
+    remove_abandoned,
+    scratch,
     sha256_file,
     staged_directory,
     write_atomically,
@@ -29,14 +32,6 @@ def names(folder: Path) -> list[str]:
 
 def full_disk(*_: Any) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
-
-
-@pytest.fixture
-def dead_pid() -> int:
-    """The process id of a process that has ended."""
-    ended = subprocess.Popen([sys.executable, "-S", "-c", ""])
-    ended.wait()
-    return ended.pid
 
 
 # One file
@@ -144,35 +139,103 @@ def test_of_two_writers_one_wins(tmp_path: Path) -> None:
     assert (tmp_path / "version/file").read_bytes() == b"quick"
 
 
-def test_what_a_killed_writer_left_is_removed_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dead_pid: int
-) -> None:
-    stale = f"{STAGING}1.0.0-{dead_pid}-0a1b2c3d"
-    kept = [f"{STAGING}1.0.0-{os.getpid()}-0a1b2c3d", f"{STAGING}odd", "1.0.0", f"1.0.0-{dead_pid}-0a1b2c3d"]
-    for name in (stale, *kept):
+def killed(code: str, *arguments: Path) -> None:
+    """Run code in a process that ends itself as a kill would."""
+    head = "import os, sys; from pathlib import Path; from reloadgate.files import *; path = Path(sys.argv[1])\n"
+    ended = subprocess.run([sys.executable, "-c", head + code, *arguments], check=False)
+    assert ended.returncode == -9
+
+
+DIE = "os.kill(os.getpid(), 9)"
+KILLED = {
+    "a directory": f"with staged_directory(path / 'version') as staged: (staged / 'file').touch(); {DIE}",
+    "a file": f"os.fsync = lambda handle: {DIE}\nwrite_atomically(path / 'file', b'content')",
+}
+
+
+@pytest.mark.parametrize("what", KILLED)
+def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path: Path, what: str) -> None:
+    for name in ("1.0.0", ".reloadgate-else", "staging"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "file").write_bytes(b"content")
-    remove_stale_staging(tmp_path)
-    assert names(tmp_path) == sorted(kept)
+    kept = names(tmp_path)
+    killed(KILLED[what], tmp_path)
+    assert len(names(tmp_path)) == len(kept) + 1
+    remove_abandoned(tmp_path)
+    assert names(tmp_path) == kept
 
 
-def test_what_another_users_writer_holds_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def not_permitted(pid: int, signal: int) -> None:
-        raise PermissionError
+def test_what_is_in_the_making_is_not_abandoned(tmp_path: Path) -> None:
+    with staged_directory(tmp_path / "version") as staged:
+        remove_abandoned(tmp_path)
+        assert staged.is_dir()
+    assert names(tmp_path) == ["version"]
 
-    monkeypatch.setattr(os, "kill", not_permitted)
-    (tmp_path / f"{STAGING}1.0.0-1-0a1b2c3d").mkdir()
-    remove_stale_staging(tmp_path)
+
+def test_what_was_tidied_up_before_it_was_marked_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock, times = files._lock, []
+
+    def late(descriptor: int, wait: bool) -> bool:
+        if wait and not times:
+            times.append(1)
+            remove_abandoned(tmp_path)
+        return lock(descriptor, wait)
+
+    monkeypatch.setattr(files, "_lock", late)
+    with staged_directory(tmp_path / "version") as staged:
+        assert staged.is_dir()
+    assert names(tmp_path) == ["version"]
+    assert times == [1]
+
+
+def test_a_link_to_what_is_anothers_is_not_followed_when_tidying(tmp_path: Path) -> None:
+    (tmp_path / "else").mkdir()
+    (tmp_path / f"{STAGING}0").symlink_to(tmp_path / "else")
+    os.mkfifo(tmp_path / f"{STAGING}1")
+    remove_abandoned(tmp_path)
+    assert (tmp_path / "else").is_dir()
+
+
+def test_a_scratch_folder_is_private_and_goes_also_where_its_process_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    killed(f"import tempfile; tempfile.tempdir = str(path)\nwith scratch('one') as made: (made / 'x').touch(); {DIE}", tmp_path)
     assert len(names(tmp_path)) == 1
-
-
-def test_a_writer_that_is_killed_leaves_what_is_recognised_as_stale(tmp_path: Path) -> None:
-    code = "import os, sys; from pathlib import Path; from reloadgate.files import staged_directory\n"
-    code += "with staged_directory(Path(sys.argv[1])) as staged: (staged / 'file').touch(); os._exit(9)"
-    subprocess.run([sys.executable, "-c", code, tmp_path / "version"], check=False)
-    assert [name.startswith(STAGING) for name in names(tmp_path)] == [True]
-    remove_stale_staging(tmp_path)
+    files._tidy.cache_clear()
+    with scratch("two") as made:
+        assert names(tmp_path) == [made.name]
+        assert made.stat().st_mode & 0o777 == 0o700
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("what", ["fifo", "socket", "device", "directory", "link to a fifo", "link to nothing"])
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "model.keras"
+    match what:
+        case "fifo":
+            os.mkfifo(path)
+        case "socket":
+            with socket.socket(socket.AF_UNIX) as listening:
+                listening.bind(str(path))
+        case "device":
+            path.symlink_to("/dev/zero")
+        case "directory":
+            path.mkdir()
+        case "link to a fifo":
+            os.mkfifo(tmp_path / "fifo")
+            path.symlink_to(tmp_path / "fifo")
+        case "link to nothing":
+            path.symlink_to(tmp_path / "nothing")
+    for reads in (sha256_file, read_regular):
+        with pytest.raises(OSError, match=r"regular|No such"):
+            reads(path)
+
+
+def test_what_is_larger_than_it_may_be_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"12345")
+    assert read_regular(tmp_path / "file", 5) == b"12345"
+    with pytest.raises(OSError, match="more than 4 bytes"):
+        read_regular(tmp_path / "file", 4)
 
 
 # Many files

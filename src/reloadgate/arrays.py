@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from reloadgate.errors import UnreadableRecordError
-from reloadgate.files import write_atomically
+from reloadgate.files import read_regular, write_atomically
 from reloadgate.nouns import noun
 
 WHOLE_BYTES = 1 << 16
@@ -89,8 +89,7 @@ class ArrayReader:
 
     def __init__(self, path: Path) -> None:
         try:
-            # Read at once: it is small against the model, and a damaged archive then leaves no file open.
-            self._npz = np.load(BytesIO(path.read_bytes()), allow_pickle=False)
+            self._npz = open_npz(path)
         except Exception as error:  # zipfile, zlib and numpy each have their own
             raise UnreadableRecordError(f"{path} cannot be read: {error}") from None
         self._path = path
@@ -114,6 +113,22 @@ class ArrayReader:
         if value.shape != array.shape or array_digest(value) != array.sha256:
             raise UnreadableRecordError(f"{self._path}: {array.name} is not the array that the evidence describes")
         return value
+
+
+def open_npz(path: Path) -> Any:
+    """An `.npz` whose members are stored as they are: what it takes in memory is no more than it takes on the disk.
+
+    Raises:
+        Exception: zipfile, zlib and numpy each have their own.
+    """
+    raw = read_regular(path)  # at once: it is small against the model, and a damaged archive then leaves no file open
+    npz = np.load(BytesIO(raw), allow_pickle=False)
+    if not isinstance(npz, np.lib.npyio.NpzFile) or npz.zip is None:
+        raise ValueError("it is no archive of arrays")
+    for member in npz.zip.infolist():
+        if member.compress_type or member.file_size > len(raw):
+            raise ValueError(f"the member {member.filename} is packed, which reloadgate writes none of")
+    return npz
 
 
 def plain(value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

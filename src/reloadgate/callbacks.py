@@ -13,7 +13,7 @@ import keras
 from reloadgate.engine import LocalEngine
 from reloadgate.errors import UnreadableRecordError, UsageError
 from reloadgate.evidence import EVIDENCE_DIR, read_saved, read_seal
-from reloadgate.files import remove_stale_staging
+from reloadgate.files import remove_abandoned
 from reloadgate.formats import keras_archive
 from reloadgate.nouns import SCHEMA_VERSION, from_dict, noun, read_json, to_dict, write_json
 from reloadgate.policy import Policy
@@ -94,7 +94,7 @@ class SaveVersions(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Continue after the last version that passed; what a kill left unjudged is judged first."""
         if self.folder.is_dir():
-            remove_stale_staging(self.folder)
+            remove_abandoned(self.folder)
         for version in sorted(self.folder.glob("epoch-*")):
             if version.name not in self._ledger():
                 self._judge(version, None)

@@ -3,6 +3,7 @@
 Exit codes: 0 PASS; 1 FAIL; 2 usage or configuration; 3 UNVERIFIED or ERROR; 130 interrupted.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -122,15 +123,16 @@ def reload(
     """Reload every model of params.yaml that changed, in fresh processes; the evidence goes to reports/evidence."""
     from reloadgate import report
     from reloadgate.engine import engine_for
-    from reloadgate.policy import read_yaml
-    from reloadgate.project import EVIDENCE, PARAMS, REPORTS, declared
+    from reloadgate.policy import OwnLoader, read_yaml
+    from reloadgate.project import EVIDENCE, PARAMS, REPORTS, declared, read_policy
     from reloadgate.reload import reload as reload_all
 
     report.begin(REPORTS, "reloadgate reload")
     subjects, settings = declared(read_yaml(PARAMS)), _engine_settings(engine, scheduler)
+    strict, store = read_policy().own_loader == OwnLoader.STRICT, _store(settings, fresh)
     shutil.rmtree(EVIDENCE, ignore_errors=True)
     with _watch(quiet) as watch:
-        reloaded = list(reload_all(subjects, EVIDENCE, engine_for(settings), settings.limits, watch, _store(settings, fresh)))
+        reloaded = list(reload_all(subjects, EVIDENCE, engine_for(settings), settings.limits, watch, store, strict))
     typer.echo(f"reloaded {len(reloaded)} models: {EVIDENCE}")
 
 
@@ -323,6 +325,9 @@ def _show(verdict: "Verdict", as_json: bool, reports: Path | None = None) -> Non
 
 INTERRUPTED = 130
 
+FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+"""What a system says where no more can be written: the disk, one file, what a user may have."""
+
 DVC_TMP = Path(".dvc/tmp")
 
 
@@ -345,8 +350,11 @@ def main() -> None:
     except ReloadgateError as error:
         typer.echo(f"reloadgate: {error}", err=True)
         code = error.exit_code
-    except Exception:
-        traceback.print_exc()
-        typer.echo("reloadgate: ERROR: the checking itself broke; the reports say so", err=True)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            typer.echo(f"reloadgate: ERROR: the disk takes no more ({error}): make room, and run this again", err=True)
+        else:
+            traceback.print_exc()
+            typer.echo("reloadgate: ERROR: the checking itself broke; the reports say so", err=True)
         code = 3
     sys.exit(code if isinstance(code, int) else 0)

@@ -308,4 +308,5 @@ def _tried(reloaded: ReloadedEvidence) -> Iterator[Row]:
         Tried.SKIPPED: Outcome.SKIPPED,
     }
     for check in reloaded.checks:
-        yield row_of(check.group, check.subject, outcomes[check.tried], detail=check.message)
+        said = {"seen" if check.tried is Tried.HOLDS else "detail": check.message}
+        yield row_of(check.group, check.subject, outcomes[check.tried], **said)

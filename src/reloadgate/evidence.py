@@ -19,6 +19,7 @@ class Group(StrEnum):
     INSPECT = "inspect"
     INTEGRITY = "integrity"
     LOCATION = "location"
+    CONTAINMENT = "containment"
     LOAD = "load"
     STRUCTURE = "structure"
     WEIGHTS = "weights"

@@ -9,7 +9,6 @@ that fails.
 """
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,9 +18,10 @@ from typing import Any
 from reloadgate.comparison import Comparison, Outcome, Row
 from reloadgate.evidence import Group
 from reloadgate.extras import need
+from reloadgate.files import scratch
 from reloadgate.judge import COMPUTED, rows_to_judge, tolerance_of
 from reloadgate.nouns import noun
-from reloadgate.policy import Location, Policy, RandomState
+from reloadgate.policy import Containment, Location, OwnLoader, Policy, RandomState
 from reloadgate.verdict import Status, Verdict
 
 UNMEASURED = 1e300
@@ -102,6 +102,10 @@ def _allowed(group: Group, policy: Policy) -> list[str]:
         allowed.append(Outcome.LOST)
     if group is Group.LOCATION and policy.location == Location.ANY:
         allowed.append(Outcome.BROKEN)
+    if group is Group.CONTAINMENT and policy.containment == Containment.NOTED:
+        allowed.append(Outcome.BROKEN)
+    if group is Group.INSPECT and policy.own_loader == OwnLoader.STRICT:
+        allowed.remove(Outcome.SKIPPED)
     return [str(outcome) for outcome in allowed]
 
 
@@ -154,8 +158,8 @@ def _site(context: Any, docs: Path | None) -> Iterator[list[Any]]:
     from great_expectations.checkpoint import UpdateDataDocsAction
 
     docs.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".docs-", dir=docs.parent) as folder:
-        made = Path(folder) / "site"
+    with scratch("docs", docs.parent) as folder:
+        made = folder / "site"
         store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(made.absolute())}
         site = {
             "class_name": "SiteBuilder",

@@ -1,29 +1,70 @@
-"""Files and directories: digests, atomic publication, and where a project begins."""
+"""Files and directories: digests, atomic publication, what killed processes left, and where a project begins."""
 
 import contextlib
+import errno
+import functools
 import hashlib
 import os
 import shutil
+import stat
+import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
+
+from reloadgate.errors import RefusedError
 
 BLOCK = 1 << 20
 """Bytes read at a time when hashing or copying."""
 
+MOST_FILES = 100_000
+"""Files of a directory that are listed."""
+
 STAGING = ".reloadgate-staging-"
-"""Prefix of a directory that is not published yet; it lies beside its destination, on the same file system."""
+"""Prefix of what is not published yet; it lies beside its destination, on the same file system."""
+
+SCRATCH = ".reloadgate-scratch-"
+"""Prefix of folders for the time of one task; they lie in the system's temporary directory."""
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """A regular file for reading, behind links too; anything else is refused without waiting for it.
+
+    Raises:
+        OSError: it is missing, unreadable, or a directory, FIFO, socket or device.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):  # before it is opened: to open a device may be to start it
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def read_regular(path: Path, most: int | None = None) -> bytes:
+    """The bytes of a regular file, as `open_regular` opens it.
+
+    Raises:
+        OSError: it cannot be opened, or has more than `most` bytes.
+    """
+    with open_regular(path) as stream:
+        data = stream.read() if most is None else stream.read(most + 1)
+    if most is not None and len(data) > most:
+        raise OSError(errno.EFBIG, f"more than {most} bytes", str(path))
+    return data
 
 
 def sha256_file(path: Path, copy_to: Path | None = None) -> tuple[str, int]:
-    """SHA-256 (hexadecimal) and size in bytes of a file, read once.
+    """SHA-256 (hexadecimal) and size in bytes of a regular file, read once.
 
     Args:
         copy_to: write the very bytes that were hashed here as well, so that what is loaded is what was hashed.
     """
     hasher, size = hashlib.sha256(), 0
     with contextlib.ExitStack() as stack:
-        source = stack.enter_context(path.open("rb"))
+        source = stack.enter_context(open_regular(path))
         target = stack.enter_context(copy_to.open("xb")) if copy_to else None
         while block := source.read(BLOCK):
             hasher.update(block)
@@ -34,7 +75,11 @@ def sha256_file(path: Path, copy_to: Path | None = None) -> tuple[str, int]:
 
 
 def regular_files(directory: Path, leave_out: str = "") -> Iterator[Path]:
-    """Every file below a directory in a stable order, paths relative to it; the folder `leave_out` at its top is skipped."""
+    """Every file below a directory in a stable order, paths relative to it; the folder `leave_out` at its top is skipped.
+
+    Raises:
+        RefusedError: there are more than `MOST_FILES`, as behind a link that leads out of the directory.
+    """
     found: list[Path] = []
     seen = {os.path.realpath(directory)}
     for folder, folders, names in os.walk(directory, followlinks=True):
@@ -43,27 +88,30 @@ def regular_files(directory: Path, leave_out: str = "") -> Iterator[Path]:
         folders[:] = [name for name in folders if real[name] not in seen]
         seen |= set(real.values())
         found += [Path(folder, name).relative_to(directory) for name in names]
+        if len(found) > MOST_FILES:
+            raise RefusedError(f"{directory} holds more than {MOST_FILES} files: look for a link there that leads elsewhere")
     yield from sorted(path for path in found if path.parts[0] != leave_out)
 
 
 def digests(directory: Path) -> dict[str, str]:
-    """SHA-256 of every file below a directory by its path relative to it; what Python compiled is left out."""
-    files = (path for path in regular_files(directory) if "__pycache__" not in path.parts)
+    """SHA-256 of every regular file below a directory by its path relative to it; what Python compiled is left out."""
+    files = (path for path in regular_files(directory) if "__pycache__" not in path.parts and (directory / path).is_file())
     return {path.as_posix(): sha256_file(directory / path)[0] for path in files}
 
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Publish a file whole or not at all: temporary name beside it, fsync, rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_name(f"{STAGING}{uuid.uuid4().hex[:8]}-{path.name}")
+    staged, held = _made(lambda: path.with_name(f"{STAGING}{uuid.uuid4().hex[:16]}"), lambda staged: staged.open("xb").close())
     try:
-        with staged.open("xb") as stream:
+        with staged.open("wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
         staged.replace(path)
     finally:
         staged.unlink(missing_ok=True)
+        os.close(held)
     sync_directory(path.parent)
 
 
@@ -77,40 +125,91 @@ def staged_directory(destination: Path) -> Iterator[Path]:
         FileExistsError: the destination exists by the time of the rename.
     """
     destination.parent.mkdir(parents=True, exist_ok=True)
-    staged = destination.with_name(f"{STAGING}{destination.name}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
-    staged.mkdir()
+    staged, held = _made(lambda: destination.with_name(f"{STAGING}{uuid.uuid4().hex[:16]}"), Path.mkdir)
     try:
         yield staged
         sync_tree(staged)
-        if destination.exists():  # a rename would replace an empty directory
+        if os.path.lexists(destination):  # a rename would replace an empty directory
             raise FileExistsError(str(destination))
         try:
             staged.rename(destination)
         except OSError as error:
-            if destination.exists():
+            if os.path.lexists(destination):
                 raise FileExistsError(str(destination)) from error
             raise
         sync_directory(destination.parent)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
+        os.close(held)
 
 
-def remove_stale_staging(parent: Path) -> None:
-    """Remove what a killed writer left behind in `parent`: staging directories whose process is gone."""
-    for staged in parent.glob(f"{STAGING}*"):
-        pid = staged.name.rsplit("-", 2)[-2]
-        if staged.is_dir() and pid.isdigit() and not _alive(int(pid)):
-            shutil.rmtree(staged, ignore_errors=True)
+@contextlib.contextmanager
+def scratch(purpose: str, place: Path | None = None) -> Iterator[Path]:
+    """An empty folder of this process' own, gone when the block ends.
 
+    What killed processes left of such folders is removed on the way.
 
-def _alive(pid: int) -> bool:
+    Args:
+        place: where it lies; default: the temporary directory.
+    """
+    place = place or Path(tempfile.gettempdir())
+    _tidy(place)
+    made, held = _made(lambda: place / f"{SCRATCH}{purpose}-{uuid.uuid4().hex[:16]}", lambda made: made.mkdir(mode=0o700))
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+        os.close(held)
+
+
+@functools.cache
+def _tidy(place: Path) -> None:
+    """Once a process is enough."""
+    remove_abandoned(place, SCRATCH)
+
+
+def _made(name: Callable[[], Path], make: Callable[[Path], object]) -> tuple[Path, int]:
+    """A new file or folder in the making, and the descriptor that marks it as somebody's while it is open.
+
+    The lock on it ends with the process, however that ends. The number of a process would not do as a mark: it is used
+    again, and says nothing in another container.
+    """
+    while True:
+        path = name()
+        make(path)
+        with contextlib.suppress(FileNotFoundError):  # somebody tidied up before it was marked
+            held = os.open(path, os.O_RDONLY)
+            _lock(held, wait=True)
+            if path.exists():
+                return path, held
+            os.close(held)
+
+
+def _lock(descriptor: int, wait: bool) -> bool:
+    """Whether the lock was free, on file systems that have locks; where there are none nothing is ever taken for abandoned."""
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
         return False
-    except PermissionError:
-        return True
     return True
+
+
+def remove_abandoned(folder: Path, prefix: str = STAGING) -> None:
+    """Remove what killed processes of this user left in a folder: nobody holds it."""
+    for path in folder.glob(f"{prefix}*"):
+        with contextlib.suppress(OSError):  # another was quicker, or it is another user's
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                found = os.fstat(descriptor)
+                if found.st_uid == os.geteuid() and _lock(descriptor, wait=False):
+                    if stat.S_ISDIR(found.st_mode):
+                        shutil.rmtree(path, ignore_errors=True)
+                    elif stat.S_ISREG(found.st_mode):
+                        path.unlink(missing_ok=True)
+            finally:
+                os.close(descriptor)
 
 
 def sync_tree(directory: Path) -> None:

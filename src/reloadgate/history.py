@@ -6,7 +6,6 @@ that changed against the version before: information, because a model that is tr
 
 import json
 import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from reloadgate.behaviour_rows import changed_decisions
 from reloadgate.errors import ReloadgateError, UnreadableRecordError, UsageError
 from reloadgate.evidence import EVIDENCE_DIR, SavedEvidence, read_saved
 from reloadgate.extras import need
+from reloadgate.files import scratch
 from reloadgate.nouns import from_dict, noun
 from reloadgate.project import RECORDS, VersionRecord
 from reloadgate.report import METRICS
@@ -127,7 +127,7 @@ def _with_churn(entries: list[Entry]) -> list[Entry]:
     """Every entry against the first older one of the same model that has other evidence."""
     seen: dict[str, SavedEvidence | str] = {}
     result = []
-    with tempfile.TemporaryDirectory(prefix="reloadgate-history-") as folder:
+    with scratch("history") as folder:
         for number, entry in enumerate(entries):
             before = next((e for e in entries[number + 1 :] if e.model == entry.model and e.evidence_sha256), None)
             if entry.evidence_sha256 is None or before is None:

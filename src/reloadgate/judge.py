@@ -8,7 +8,7 @@ from reloadgate.comparison import ArtifactFacts, Comparison, ModelComparison, Ou
 from reloadgate.differences import Difference
 from reloadgate.evidence import Capability, Group
 from reloadgate.nouns import SCHEMA_VERSION, noun
-from reloadgate.policy import Location, Policy, RandomState, Relative
+from reloadgate.policy import Containment, Location, OwnLoader, Policy, RandomState, Relative
 from reloadgate.remedies import remedy
 from reloadgate.verdict import Finding, ModelVerdict, Status, Verdict, worst
 
@@ -20,6 +20,7 @@ ALWAYS = (
     Group.INSPECT,
     Group.INTEGRITY,
     Group.LOCATION,
+    Group.CONTAINMENT,
     Group.LOAD,
     Group.STRUCTURE,
     Group.WEIGHTS,
@@ -136,6 +137,11 @@ def judge_row(row: Row, policy: Policy, facts: ArtifactFacts | None) -> Finding:
             message = f"{row.detail}; the policy wants it in: {policy.random_state}"
         case Outcome.BROKEN if row.group is Group.LOCATION and policy.location == Location.ANY:
             status, message = Status.NOTED, f"{row.detail} (allowed by location: any)"
+        case Outcome.BROKEN if row.group is Group.CONTAINMENT and policy.containment == Containment.NOTED:
+            status, message = Status.NOTED, f"{row.detail} (allowed by containment: noted)"
+        case Outcome.SKIPPED if row.group is Group.INSPECT:  # of what the user's own loader reads
+            strict = policy.own_loader == OwnLoader.STRICT
+            status, message = (Status.FAIL if strict else Status.NOTED), f"{row.detail} (own_loader: {policy.own_loader})"
         case Outcome.SAME:
             status, message = Status.PASS, row.seen or "the same"
         case Outcome.UNCHECKED:

@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any, TypeVar, dataclass_transform
 
 from reloadgate.errors import UnreadableRecordError
-from reloadgate.files import write_atomically
+from reloadgate.files import read_regular, write_atomically
 
 SCHEMA_VERSION = "1.0"
 """major.minor of every file reloadgate writes: another major is refused, a newer minor is read when it fits."""
+
+MOST = 256 << 20
+"""Bytes of a record: far more than the largest model has rows for, and less than fills a machine."""
 
 T = TypeVar("T")
 
@@ -107,7 +110,7 @@ def read_json(path: Path) -> Any:
         UnreadableRecordError: the file is missing, or is not such JSON.
     """
     try:
-        data = json.loads(path.read_bytes(), object_pairs_hook=_unique, parse_constant=_no_constant)
+        data = json.loads(read_regular(path, MOST), object_pairs_hook=_unique, parse_constant=_no_constant)
         canonical(data)  # refuses 1e999 and lone surrogates, which JSON has words for
         return data
     except FileNotFoundError:

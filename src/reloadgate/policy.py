@@ -12,6 +12,7 @@ import yaml
 
 from reloadgate.errors import UsageError
 from reloadgate.evidence import Capability
+from reloadgate.files import read_regular
 from reloadgate.nouns import noun, to_dict
 from reloadgate.settings import strictly
 from reloadgate.text import one_line
@@ -28,6 +29,20 @@ class RandomState(StrEnum):
 class Location(StrEnum):
     PERSISTENT = "persistent"
     ANY = "any"
+
+
+class Containment(StrEnum):
+    """What follows where the platform cannot keep a reloading process from the network."""
+
+    REQUIRED = "required"
+    NOTED = "noted"
+
+
+class OwnLoader(StrEnum):
+    """What follows where inspection would refuse a file that the user's own loader reads."""
+
+    STRICT = "strict"
+    NOTED = "noted"
 
 
 def _refuse_impossible(settings: Any) -> None:
@@ -96,6 +111,8 @@ class Policy:
     requires: Requires = Requires()
     random_state: RandomState = RandomState.VERSION
     location: Location = Location.PERSISTENT
+    containment: Containment = Containment.NOTED
+    own_loader: OwnLoader = OwnLoader.NOTED
     tolerances: Tolerances = Tolerances()
     other_environment: OtherEnvironment = OtherEnvironment()
     noise_cap: float = 1e-6
@@ -134,7 +151,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         UsageError: the file is missing or is no YAML mapping.
     """
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+        data = yaml.load(read_regular(path).decode(), Loader=_Loader)
     except FileNotFoundError:
         raise UsageError(f"{path} is missing: run this in the folder that holds it, or name the paths to verify") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from reloadgate.arrays import dtype_name, plain, restored, storable
+from reloadgate.arrays import dtype_name, open_npz, plain, restored, storable
 from reloadgate.errors import UnreadableRecordError, UsageError
 from reloadgate.files import write_atomically
 
@@ -86,7 +86,7 @@ class Probe:
             UnreadableRecordError: the file is missing or is no probe.
         """
         try:
-            with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as members:
+            with open_npz(path) as members:
                 structure = json.loads(str(members["structure"]))
                 return cls(*(_unspec(part, members.__getitem__) for part in structure))
         except Exception as error:  # zipfile, zlib, json and numpy each have their own

@@ -1,12 +1,14 @@
 """The project that versions lie in: what `params.yaml` names, and the records that training leaves."""
 
 import re
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from reloadgate.errors import UnreadableRecordError, UsageError
 from reloadgate.evidence import EVIDENCE_DIR, Artifact, File, SavedEvidence, read_saved, read_seal
+from reloadgate.files import remove_abandoned
 from reloadgate.formats import artifacts_in
 from reloadgate.inspection import Limits, limits_from
 from reloadgate.nouns import SCHEMA_VERSION, digest, from_dict, noun, read_json, to_dict, write_json
@@ -54,6 +56,7 @@ def write_record(version: Path, records: Path) -> None:
         evidence_sha256=sealed.sha256,
         files=saved.files,
     )
+    remove_abandoned(records)
     write_json(records / f"{name}.json", to_dict(record))
 
 
@@ -111,6 +114,21 @@ def read_limits(project: Path = Path()) -> Limits:
     if settings is not None and not isinstance(settings, dict):
         raise UsageError("params.yaml: inspect is not a mapping")
     return limits_from(settings)
+
+
+def demand_readable(path: Path) -> None:
+    """
+    Raises:
+        UsageError: there is neither a directory nor a regular file at that path.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise UsageError(f"{path} does not exist: name a model version (models/<name>/<version>) or an artifact") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be looked at: {error.strerror}") from None
+    if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+        raise UsageError(f"{path} is neither a directory nor a regular file: name a model version or an artifact")
 
 
 def artifacts_of(version: Path, saved: SavedEvidence | None) -> tuple[Artifact, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 from reloadgate.arrays import ArrayWriter
 from reloadgate.errors import RefusedError
 from reloadgate.evidence import EVIDENCE_DIR, Artifact, File, Observation, Progress, Recipe, SavedEvidence, write_evidence
-from reloadgate.files import project_root, regular_files, remove_stale_staging, sha256_file, staged_directory
+from reloadgate.files import STAGING, project_root, regular_files, remove_abandoned, sha256_file, staged_directory
 from reloadgate.formats import artifacts_in, demand_builder, formats_named
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.places import look_at
@@ -21,6 +21,9 @@ from reloadgate.project import write_record
 
 RESUMED_STEPS = 3
 """Training steps that are resumed on the probe: one shows a lost slot, three let schedules and moments compound."""
+
+LONGEST_NAME = 255
+"""Bytes."""
 
 ANY_PLACE, PERSISTENT = "any", "persistent"
 
@@ -64,19 +67,21 @@ def save(
     Raises:
         RefusedError: the version exists already, or its place will vanish.
         UsageError: an unknown format, one that needs a builder and has none, or a probe that is no batch.
+        OSError: the disk takes no more; nothing of the version is there then.
     """
     destination = Path(version).absolute()
+    _refuse_impossible(destination)
     forms = formats_named(formats)
     demand_builder([form.NAME for form in forms], builder)
     _refuse_vanishing(destination, location)
-    if destination.exists():
+    if os.path.lexists(destination):
         raise RefusedError(
             f"the model version {destination} exists: versions are never changed in place; "
             "choose another version, or remove it (DVC keeps what it had)"
         )
     rows = Probe.of(probe)
     if destination.parent.is_dir():
-        remove_stale_staging(destination.parent)
+        remove_abandoned(destination.parent)
     try:
         with staged_directory(destination) as staged:
             evidence = staged / EVIDENCE_DIR
@@ -90,6 +95,9 @@ def save(
             _seal(evidence, observed, _progress(model, epoch, batch), tuple(artifacts), manifest(staged), recipe)
     except FileExistsError:
         raise RefusedError(f"the model version {destination} was published by another process in the meantime") from None
+    except OSError as error:
+        said = f"{destination} was not saved, and nothing of it is there: {error.strerror or error}"
+        raise OSError(error.errno, said) from error
     if records is not None:
         write_record(Path(version), Path(records))
     return destination
@@ -136,6 +144,7 @@ def record(
     artifacts = artifacts_in(directory, loader)
     demand_builder([artifact.format for artifact in artifacts], builder)
     recipe = Recipe(loader=loader, builder=builder, imports=tuple(imports), code_path=_code_path(directory, code_path))
+    remove_abandoned(directory)
     try:
         with staged_directory(directory / EVIDENCE_DIR) as staged:
             files = manifest(directory, leave_out=staged.name)
@@ -191,12 +200,30 @@ def _seal(
 
 
 def manifest(directory: Path, leave_out: str = EVIDENCE_DIR) -> tuple[File, ...]:
-    """Every file of a model version but its evidence."""
+    """Every file of a model version but its evidence.
+
+    Raises:
+        RefusedError: one is no regular file, or cannot be read.
+    """
     found = []
     for name in regular_files(directory, leave_out=leave_out):
-        sha256, size = sha256_file(directory / name)
+        if name.parts[0].startswith(STAGING):
+            continue  # another process is about to publish
+        try:
+            sha256, size = sha256_file(directory / name)
+        except OSError as error:
+            raise RefusedError(f"{directory / name} cannot be recorded: {error.strerror}; take it out of the version") from None
         found.append(File(path=name.as_posix(), sha256=sha256, size=size))
     return tuple(found)
+
+
+def _refuse_impossible(destination: Path) -> None:
+    for part in destination.parts:
+        if len(os.fsencode(part)) > LONGEST_NAME:
+            raise RefusedError(f"a name of {len(os.fsencode(part))} bytes, and file systems take {LONGEST_NAME}: {part[:40]}…")
+    for parent in destination.parents:
+        if os.path.lexists(parent) and not parent.is_dir():
+            raise RefusedError(f"{parent} is no directory, so nothing can be saved below it")
 
 
 def _refuse_vanishing(destination: Path, location: str) -> None:

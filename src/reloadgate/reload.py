@@ -21,7 +21,7 @@ from reloadgate.evidence import (
 from reloadgate.files import regular_files, sha256_file
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.progress import Watch
-from reloadgate.project import Subject, artifacts_of, folder_of
+from reloadgate.project import Subject, artifacts_of, demand_readable, folder_of
 from reloadgate.reuse import Store
 from reloadgate.text import one_line
 
@@ -36,6 +36,7 @@ def reload(
     limits: Limits = NO_LIMITS,
     watch: Watch = NOBODY,
     store: Store | None = None,
+    strict: bool = False,
 ) -> Iterator[Subject]:
     """Reload every artifact of every subject; the evidence goes to `out/<name>/<artifact>/`.
 
@@ -43,6 +44,7 @@ def reload(
         limits: of every reloading process.
         watch: is told what waits, runs and has ended.
         store: evidence of earlier reloads, used again where everything is the same; default: everything is reloaded.
+        strict: keep what inspection refuses from users' own loaders too.
 
     Yields:
         Each subject once all its artifacts were reloaded, in no fixed order.
@@ -56,10 +58,11 @@ def reload(
     for subject in subjects:
         if not subject.directory.exists():
             raise UsageError(f"{subject.path} is missing: pull it (`dvc pull`), or train it (`dvc repro train@{subject.name}`)")
+        demand_readable(subject.directory)
         saved = _saved(subject.directory)
         seeds += [saved.hash_seed] if saved else []
         for artifact in artifacts_of(subject.directory, saved):
-            job = _job(subject, artifact, out, limits)
+            job = _job(subject, artifact, out, limits, strict)
             jobs[job.out] = (subject, job)
     names = {key: f"{subject.name} {job.artifact.path}" for key, (subject, job) in jobs.items()}
     if store:
@@ -86,7 +89,7 @@ def reload(
                 yield subject
 
 
-def _job(subject: Subject, artifact: Artifact, out: Path, limits: Limits) -> Job:
+def _job(subject: Subject, artifact: Artifact, out: Path, limits: Limits, strict: bool) -> Job:
     version = subject.directory if subject.directory.is_dir() else subject.directory.parent
     return Job(
         version=str(version.absolute()),
@@ -94,6 +97,7 @@ def _job(subject: Subject, artifact: Artifact, out: Path, limits: Limits) -> Job
         out=str(folder_of(out, subject.name, artifact).absolute()),
         size=_size(version / artifact.path),
         limits=limits,
+        strict=strict,
     )
 
 

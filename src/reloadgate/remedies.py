@@ -16,6 +16,10 @@ _REMEDIES: dict[tuple[Group, Outcome | None], str] = {
         "if they were meant to change, save them as another version"
     ),
     (Group.LOCATION, None): "save below the project, as models/<name>/<version>, on a disk that stays",
+    (Group.CONTAINMENT, None): (
+        "reload on Linux, on x86-64 or ARM, where the system takes filters of system calls; or set `containment: noted`"
+    ),
+    (Group.INSPECT, Outcome.SKIPPED): "have your loader read formats that run nothing, or set `own_loader: noted`",
     (Group.LOAD, None): (
         "register custom classes with `@keras.saving.register_keras_serializable` and name their module under `imports`; "
         "a loader must need nothing of the training process"

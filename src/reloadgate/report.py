@@ -7,7 +7,6 @@ kill or a full disk can therefore not leave an earlier PASS in any of them.
 import csv
 import math
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO, StringIO
@@ -16,7 +15,7 @@ from typing import Any
 
 from reloadgate.comparison import Comparison, ModelComparison, Outcome, Row
 from reloadgate.evidence import Group
-from reloadgate.files import write_atomically
+from reloadgate.files import remove_abandoned, scratch, write_atomically
 from reloadgate.nouns import SCHEMA_VERSION, to_dict, write_json
 from reloadgate.policy import Policy
 from reloadgate.text import one_line
@@ -39,7 +38,11 @@ def begin(reports: Path, doing: str) -> None:
 
     The pages are plain text in their own syntax, because the gate does this too and must not wait for a template engine.
     """
+    for folder in (reports, (reports / LOSS_CURVE).parent):
+        remove_abandoned(folder)
     reason = f"`{doing}` began and has not ended: it is running, was stopped, or broke"
+    verdict = Verdict(schema_version=SCHEMA_VERSION, status=Status.ERROR, reason=reason, policy=Policy(), models=())
+    write_json(reports / VERDICT, to_dict(verdict))
     write_json(reports / METRICS, {"status": str(Status.ERROR), "models": {}})
     shutil.rmtree(reports / DOCS, ignore_errors=True)
     pages = (
@@ -52,8 +55,6 @@ def begin(reports: Path, doing: str) -> None:
     )
     for name, text in zip(PAGES, pages, strict=True):
         write_atomically(reports / name, text.encode())
-    verdict = Verdict(schema_version=SCHEMA_VERSION, status=Status.ERROR, reason=reason, policy=Policy(), models=())
-    write_json(reports / VERDICT, to_dict(verdict))
 
 
 def publish(reports: Path, verdict: Verdict, comparison: Comparison | None, evidence: Path | None = None) -> None:
@@ -86,8 +87,8 @@ def on_file(reports: Path, doing: str) -> Iterator[Path]:
         docs.rename(aside)
     begin(reports, doing)
     marker = (reports / VERDICT).read_bytes()
-    with tempfile.TemporaryDirectory(prefix="reloadgate-gate-") as folder:
-        copy = Path(folder) / VERDICT
+    with scratch("gate") as folder:
+        copy = folder / VERDICT
         if VERDICT in before:
             copy.write_bytes(before[VERDICT])
         yield copy

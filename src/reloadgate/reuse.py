@@ -18,7 +18,7 @@ from typing import Any
 from reloadgate.engine import Job
 from reloadgate.engine.footprint import FOOTPRINT, Footprint
 from reloadgate.errors import ReloadgateError
-from reloadgate.evidence import EVIDENCE_DIR, ReloadedEvidence, Tried, broken_seals, read_saved, read_seal
+from reloadgate.evidence import EVIDENCE_DIR, Group, ReloadedEvidence, Tried, broken_seals, read_saved, read_seal
 from reloadgate.files import digests, project_root, sha256_file
 from reloadgate.nouns import digest, from_dict, noun, read_json, to_dict, write_json
 from reloadgate.places import look_at
@@ -130,7 +130,7 @@ def _may_be_kept(reloaded: ReloadedEvidence) -> bool:
     return (
         reloaded.loaded
         and not reloaded.error
-        and all(check.tried in (Tried.HOLDS, Tried.SKIPPED) for check in reloaded.checks)
+        and all(check.tried in (Tried.HOLDS, Tried.SKIPPED) or check.group is Group.CONTAINMENT for check in reloaded.checks)
         and reloaded.environment is not None
         and all("CPU" in device for device in reloaded.environment.devices)
         and not _names_a_file(reloaded.stored_config)

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterable, Mapping
 
-_SYSTEM = {"PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TEMP", "TMP", "LD_LIBRARY_PATH", "SYSTEMROOT"}
+_SYSTEM = {"PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TEMP", "TMP", "LD_LIBRARY_PATH", "SYSTEMROOT"}
 _BIT_MOVING = (
     "TF_ENABLE_", "TF_DISABLE_", "TF_USE_", "TF_XLA_", "TF_NUM_", "TF_DETERMINISTIC_", "TF_CUDNN_", "XLA_FLAGS",
     "KERAS_BACKEND", "OMP_NUM_THREADS", "MKL_", "OPENBLAS_", "CUDA_VISIBLE_DEVICES",
@@ -16,7 +16,7 @@ def bit_moving(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def fresh(variables: Mapping[str, str], recorded_hash_seeds: Iterable[str]) -> dict[str, str]:
-    """The environment of the reloading processes.
+    """The environment of the reloading processes: named variables alone, so that no token passes. `HOME` is the engine's to give.
 
     Args:
         variables: the caller's environment.

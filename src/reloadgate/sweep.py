@@ -1,6 +1,5 @@
 """`verify --rev`: the model versions of other revisions, as a checkout would have them, in today's environment."""
 
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +8,7 @@ from reloadgate.comparison import Comparison, ModelComparison, Outcome
 from reloadgate.engine import EngineSettings
 from reloadgate.errors import ReloadgateError, UnreadableRecordError, UsageError
 from reloadgate.evidence import EVIDENCE_DIR, Group, read_saved
-from reloadgate.files import project_root
+from reloadgate.files import project_root, scratch
 from reloadgate.judge import judge
 from reloadgate.nouns import SCHEMA_VERSION, to_dict
 from reloadgate.policy import Policy, read_yaml
@@ -40,8 +39,8 @@ def sweep(
         raise UsageError("other revisions are read from git, and this folder is in no repository")
     place = repository / PLACE
     place.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="sweep-", dir=place) as folder:
-        found = _Found(repository, Path(folder), set(names))
+    with scratch("sweep", place) as folder:
+        found = _Found(repository, folder, set(names))
         for revision in dict.fromkeys(revisions):
             found.look_in(revision)
         if not found.subjects and not found.lost:

@@ -3,19 +3,18 @@
 import contextlib
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from reloadgate.compare import compare
 from reloadgate.comparison import Comparison, ModelComparison
 from reloadgate.engine import Engine, EngineFor, EngineSettings, engine_for
-from reloadgate.errors import UsageError
+from reloadgate.files import scratch
 from reloadgate.judge import judge
 from reloadgate.nouns import SCHEMA_VERSION
-from reloadgate.policy import Policy
+from reloadgate.policy import OwnLoader, Policy
 from reloadgate.progress import Watch
-from reloadgate.project import Subject, VersionRecord
+from reloadgate.project import Subject, VersionRecord, demand_readable
 from reloadgate.reload import NOBODY, reload
 from reloadgate.verdict import Verdict
 
@@ -58,9 +57,9 @@ def verify_all(
         shutil.rmtree(evidence, ignore_errors=True)
     start: EngineFor = (lambda seeds: contextlib.nullcontext(engine)) if engine else engine_for(settings)
     compared: dict[str, ModelComparison] = {}
-    with contextlib.nullcontext(evidence) if evidence else tempfile.TemporaryDirectory(prefix="reloadgate-verify-") as folder:
-        for subject in reload(subjects, Path(folder), start, settings.limits, watch):
-            found = compare([subject], Path(folder), records)
+    with contextlib.nullcontext(evidence) if evidence else scratch("verify") as folder:
+        for subject in reload(subjects, folder, start, settings.limits, watch, strict=policy.own_loader == OwnLoader.STRICT):
+            found = compare([subject], folder, records)
             compared[subject.name] = found.models[0]
             watch.judged(subject.name, judge(found, policy).status)
     comparison = Comparison(schema_version=SCHEMA_VERSION, models=tuple(compared[subject.name] for subject in subjects))
@@ -73,6 +72,5 @@ def subject_of(path: Path) -> Subject:
     Raises:
         UsageError: there is nothing at that path.
     """
-    if not path.exists():
-        raise UsageError(f"{path} does not exist: name a model version (models/<name>/<version>) or an artifact")
+    demand_readable(path)
     return Subject(name=path.as_posix(), path=str(path))

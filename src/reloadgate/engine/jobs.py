@@ -66,6 +66,8 @@ class Job:
     size: int = 0
     """Bytes of the version's files: what the child's memory is estimated from."""
     limits: Limits = Limits()
+    strict: bool = False
+    """Whether what inspection refuses is kept from the user's own loader too (the policy `own_loader`)."""
 
     @property
     def memory(self) -> int:

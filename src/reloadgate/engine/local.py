@@ -16,6 +16,7 @@ from typing import IO, Any
 from reloadgate.engine.jobs import End, Job, ignore
 from reloadgate.errors import EngineError
 from reloadgate.extras import need
+from reloadgate.files import scratch
 from reloadgate.nouns import to_dict
 from reloadgate.surroundings import fresh
 from reloadgate.text import one_line
@@ -56,6 +57,7 @@ class LocalEngine:
         self._command = [python, "-P", "-m", "reloadgate.engine.server", str(children or cores()), "fork" if fork else "fresh"]
         self._server: subprocess.Popen[bytes] | None = None
         self._said: IO[bytes] | None = None
+        self._home = contextlib.ExitStack()
         self._events: dict[int, queue.SimpleQueue[Event]] = {}
         self._last = 0
         self._lock = threading.Lock()
@@ -65,14 +67,17 @@ class LocalEngine:
         if self._command[0] == sys.executable:  # another interpreter is asked before (`other`)
             need("tensorflow", "a reload")
         self._said = tempfile.TemporaryFile()
+        home = self._home.enter_context(scratch("home"))
         try:
             self._server = subprocess.Popen(
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, env=self._environment,
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said,
+                env=self._environment | {"HOME": str(home)},
                 cwd="/" if os.name == "posix" else None,
                 start_new_session=True,  # Ctrl-C reaches the caller alone, which then ends the server
             )  # fmt: skip
         except OSError as error:
             self._said.close()
+            self._home.close()
             raise EngineError(f"the reloading server could not be started: {error}") from None
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -88,6 +93,7 @@ class LocalEngine:
         self._reader.join()
         server.stdout.close()
         self._said.close()
+        self._home.close()
 
     def run(self, jobs: Iterable[Job], started: Callable[[Job], None] = ignore) -> Iterator[End]:
         """See `reloadgate.engine.jobs.Engine`."""

@@ -6,13 +6,13 @@ The other environment needs no reloadgate: it is given this one's source, and no
 import json
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from reloadgate.engine.local import LocalEngine
 from reloadgate.errors import UsageError
+from reloadgate.files import scratch
 from reloadgate.text import one_line
 
 NEEDED = {
@@ -49,9 +49,9 @@ def other_python(python: str, recorded_hash_seeds: Iterable[str], children: int 
     """
     _refuse_what_lacks(python)
     package = Path(__file__).parents[1]
-    with tempfile.TemporaryDirectory(prefix="reloadgate-source-") as folder:
-        shutil.copytree(package, Path(folder) / package.name, ignore=shutil.ignore_patterns("__pycache__"))
-        with LocalEngine(recorded_hash_seeds, children, python=python, variables={"PYTHONPATH": folder}) as engine:
+    with scratch("source") as folder:
+        shutil.copytree(package, folder / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+        with LocalEngine(recorded_hash_seeds, children, python=python, variables={"PYTHONPATH": str(folder)}) as engine:
             yield engine
 
 

@@ -9,10 +9,8 @@ import contextlib
 import json
 import multiprocessing
 import os
-import shutil
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections import deque
@@ -21,6 +19,7 @@ from typing import Any
 
 from reloadgate.engine.child import run
 from reloadgate.engine.memory import available, resident, total
+from reloadgate.files import scratch
 
 PRELOADED = "reloadgate.live.preload"
 GLANCE = 0.25
@@ -35,10 +34,11 @@ class Running:
     def __init__(self, task: Task, context: Any) -> None:
         self.number, self.memory, self.limits = task["number"], task["memory"], task["job"]["limits"]
         self.allowed = self.limits["memory_mib"] or total() * 9 // 10 >> 20
-        self.folder = tempfile.mkdtemp(prefix="reloadgate-child-")
+        self.scratch = contextlib.ExitStack()
+        folder = self.scratch.enter_context(scratch("child"))
         self.stopped = ""
         self.started = time.monotonic()
-        self.process = context.Process(target=run, args=(task["job"], self.folder))
+        self.process = context.Process(target=run, args=(task["job"], str(folder)))
         self.process.start()
 
     def look(self) -> None:
@@ -50,15 +50,19 @@ class Running:
 
     def stop(self, reason: str) -> None:
         self.stopped = self.stopped or reason
-        if hasattr(os, "killpg"):
-            # It may have no session of its own yet, or have ended.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.process.pid, signal.SIGKILL)
+        self._kill_session()
         self.process.kill()
 
+    def _kill_session(self) -> None:
+        if hasattr(os, "killpg"):
+            # It may have no session of its own yet, or have ended with all that it started.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+
     def end(self) -> dict[str, Any]:
+        self._kill_session()  # what it started and left
         self.process.join()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.scratch.close()
         if self.process.exitcode == -getattr(signal, "SIGXCPU", 0):
             self.stopped = f"it was stopped after {self.limits['cpu_seconds']} s of processor time"
         return {

@@ -13,7 +13,7 @@ from pathlib import Path
 from reloadgate.engine.jobs import MEBIBYTE, End, Job
 from reloadgate.engine.local import LocalEngine
 from reloadgate.errors import EngineError, ReloadgateError
-from reloadgate.files import digests, project_root, sha256_file
+from reloadgate.files import digests, project_root, scratch, sha256_file
 from reloadgate.nouns import digest, noun
 from reloadgate.revisions import Versions, check_out, git
 from reloadgate.surroundings import bit_moving
@@ -88,15 +88,15 @@ def run(task: Task, began: str) -> Done:
     limits = job.limits
     if allowed:
         limits = replace(limits, memory_mib=min(limits.memory_mib or allowed // MEBIBYTE, allowed // MEBIBYTE))
-    with tempfile.TemporaryDirectory(prefix="reloadgate-task-") as out:
-        here = replace(job, version=str(version), out=out, limits=limits)
+    with scratch("task") as out:
+        here = replace(job, version=str(version), out=str(out), limits=limits)
         engine = _engine(task, worker.state.nthreads)
         try:
             (end,) = engine.run([here], lambda job: worker.log_event(began, task.job.out))
         except EngineError:
             _engines.clear()  # its server is gone: the next task starts another
             raise
-        files = {path.name: path.read_bytes() for path in Path(out).iterdir()}
+        files = {path.name: path.read_bytes() for path in out.iterdir()}
     return Done(end=replace(end, job=job), files=files)
 
 

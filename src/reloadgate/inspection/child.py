@@ -9,12 +9,12 @@ import os
 import resource
 import signal
 import sys
-import tempfile
 import time
 from pathlib import Path
 from select import select
 from typing import Any
 
+from reloadgate.files import scratch
 from reloadgate.inspection.declared import declared_from
 from reloadgate.inspection.found import Inspected, Report
 from reloadgate.inspection.kinds import look
@@ -33,24 +33,25 @@ class Job:
 
 def run(job: Job) -> Inspected:
     """Inspect in a fork of this process, which must have one thread."""
-    reading, writing = os.pipe()
-    process = os.fork()
-    if not process:
-        try:
-            os.close(reading)
-            with os.fdopen(writing, "wb") as answer, tempfile.TemporaryDirectory(prefix="reloadgate-inspect-") as folder:
-                os.chdir(folder)
-                confine(job.limits)
-                answer.write(json.dumps(to_dict(look(Path(job.path), declared_from(job.declared), job.limits))).encode())
-        except BaseException:
-            os._exit(1)
-        finally:
-            os._exit(0)
-    os.close(writing)
-    raw, late = _read(reading, 2 * job.limits.seconds)
-    if late:
-        os.kill(process, signal.SIGKILL)
-    _, status = os.waitpid(process, 0)
+    with scratch("inspect") as folder:
+        reading, writing = os.pipe()
+        process = os.fork()
+        if not process:
+            try:
+                os.close(reading)
+                with os.fdopen(writing, "wb") as answer:
+                    os.chdir(folder)
+                    confine(job.limits)
+                    answer.write(json.dumps(to_dict(look(Path(job.path), declared_from(job.declared), job.limits))).encode())
+            except BaseException:
+                os._exit(1)
+            finally:
+                os._exit(0)
+        os.close(writing)
+        raw, late = _read(reading, 2 * job.limits.seconds)
+        if late:
+            os.kill(process, signal.SIGKILL)
+        _, status = os.waitpid(process, 0)
     if not late and status == 0:
         try:
             return from_dict(Inspected, json.loads(raw), job.path)

@@ -1,5 +1,6 @@
 """What happens in the fresh process: read and hash the bytes, load them, observe the model, write the evidence."""
 
+import contextlib
 import gc
 import importlib
 import logging
@@ -8,7 +9,6 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,6 @@ from reloadgate.evidence import (
     Capability,
     Check,
     Environment,
-    File,
     Group,
     Kind,
     Observation,
@@ -37,19 +36,21 @@ from reloadgate.evidence import (
     read_seal,
     write_evidence,
 )
-from reloadgate.files import project_root, regular_files, sha256_file
-from reloadgate.formats import belongs, format_named, own
+from reloadgate.files import project_root, sha256_file
+from reloadgate.formats import format_named, own
 from reloadgate.inspection import HARMLESS, Finding, refusals, said
 from reloadgate.live.environment import environment, set_threads
 from reloadgate.live.look import Look
 from reloadgate.live.observe import GLANCED, glance, observe
 from reloadgate.live.served import glance_served, observe_served
+from reloadgate.live.version_files import copy_and_hash, stamps, unchanged
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.places import look_at
 from reloadgate.probe import Probe
 from reloadgate.project import read_limits
 from reloadgate.text import error_line, one_line
 
+CONTAINED = "no network and no other process could be reached; environment, home and working directory were empty of the user's"
 NO_RECIPE = Recipe(loader=None, builder=None, imports=(), code_path=())
 STORED = (Kind.WEIGHT, Kind.SLOT)
 IGNORED_LOGGERS = {"h5py"}
@@ -68,29 +69,36 @@ class Loaded:
         self.warnings: list[Warned] = []
 
 
-def reload_artifact(version: Path, artifact: Artifact, out: Path, folder: Path) -> None:
+def reload_artifact(version: Path, artifact: Artifact, out: Path, folder: Path, *, uncontained: str, strict: bool) -> None:
     """Reload one artifact and write `evidence.json` and `arrays.npz` into `out`.
 
     Args:
         version: absolute path of the model version.
-        folder: an empty folder of this process' own.
+        folder: a folder of this process' own.
+        uncontained: why this process can still reach the network; "" where it cannot.
+        strict: keep what inspection refuses from the user's own loader too.
     """
     started = time.monotonic()
     saved, theirs, seal = _saved(version)
     recipe = saved.recipe if saved else NO_RECIPE
     private = folder / "copy"
     private.mkdir()
-    files = _copy_and_hash(version, artifact, private, bare=saved is None)
+    before = stamps(version) if artifact.format == own.NAME else {}
+    files = copy_and_hash(version, artifact, private, bare=saved is None)
     _make_importable(recipe, version)
     arrays, loaded = ArrayWriter(), Loaded()
     loaded.checks.extend(_location(version))
+    loaded.checks.append(_contained(uncontained))
     try:
         with _catching_warnings(loaded.warnings):
             declared = _declared(recipe)
         refused = refusals(private / artifact.path, declared, read_limits(project_root(version) or version))
         loaded.checks.extend(_inspected(artifact, refused))
-        if artifact.format == own.NAME or HARMLESS.issuperset(finding.code for finding in refused):
+        trusted = artifact.format == own.NAME and not strict
+        if trusted or HARMLESS.issuperset(finding.code for finding in refused):
             _reload(artifact, version, private, folder, saved, theirs, recipe, arrays, loaded)
+            if artifact.format == own.NAME:
+                loaded.checks.append(unchanged(version, before))
         else:
             loaded.error = "it was not loaded, because inspection refused it"
     except Exception as error:
@@ -135,8 +143,10 @@ def _reload(
     loaded.stored_config = form.stored_config(private / artifact.path)
     variables = form.stored_variables(private / artifact.path)
     loaded.stored_variables = None if variables is None else tuple(variables)
-    # The private copy holds the very bytes that were hashed. The user's own loader is given the directory that it knows.
-    first, other = (version, private) if form is own else (private / artifact.path, version / artifact.path)
+    # The private copy holds the very bytes that were hashed, and nothing else is ever loaded: it is at another path when it has
+    # another name. The user's own loader is given the directory that it knows, whose files must stay as they are meanwhile.
+    moved = folder / "moved"
+    first, other = (version, private) if form is own else (private / artifact.path, moved / artifact.path)
     probe = _probe(version, saved)
     inputs = Look(None, probe, arrays).inputs[0] if probe.rows else None
     with _catching_warnings(loaded.warnings):
@@ -175,6 +185,8 @@ def _reload(
         gc.collect()
         broken = written.tried is Tried.BROKEN
         loaded.checks.append(written if broken else _try(Group.ROUND_TRIP, lambda: same_again(again)))
+    if form is not own:
+        private.rename(moved)
     loaded.checks.append(_try(Group.RELOCATION, lambda: same_again(other)))
 
 
@@ -186,6 +198,12 @@ def _location(version: Path) -> Iterator[Check]:
         yield Check(group=Group.LOCATION, subject="version", tried=Tried.SKIPPED, message=message)
     if not place.problems:
         yield Check(group=Group.LOCATION, subject="version", tried=Tried.HOLDS, message="")
+
+
+def _contained(uncontained: str) -> Check:
+    if uncontained:
+        return Check(group=Group.CONTAINMENT, subject="process", tried=Tried.BROKEN, message=f"no containment: {uncontained}")
+    return Check(group=Group.CONTAINMENT, subject="process", tried=Tried.HOLDS, message=CONTAINED)
 
 
 def _declared(recipe: Recipe) -> list[str]:
@@ -224,26 +242,6 @@ def _random_state(saved: SavedEvidence, theirs: ArrayReader) -> dict[str, np.nda
     return {v.key: theirs.get(v.value) for v in saved.observation.variables if v.kind is Kind.RANDOM_STATE}
 
 
-def _copy_and_hash(version: Path, artifact: Artifact, private: Path, bare: bool) -> tuple[File, ...]:
-    """Hash every file of the version while copying it: what is loaded from `private` is what was hashed."""
-    if not bare:
-        names = list(regular_files(version, leave_out=EVIDENCE_DIR))
-    elif (version / artifact.path).is_dir():
-        names = [Path(artifact.path) / name for name in regular_files(version / artifact.path, leave_out=EVIDENCE_DIR)]
-    else:
-        names = [Path(artifact.path)]
-    found = []
-    for name in names:
-        copy = private / name if belongs(artifact, name) else None
-        if copy:
-            copy.parent.mkdir(parents=True, exist_ok=True)
-        if not (version / name).is_file():
-            continue  # a row of the comparison: missing, or no regular file
-        sha256, size = sha256_file(version / name, copy_to=copy)
-        found.append(File(path=name.as_posix(), sha256=sha256, size=size))
-    return tuple(found)
-
-
 def _make_importable(recipe: Recipe, version: Path) -> None:
     """The declared folders and nothing else of the user's."""
     root = project_root(version) or version
@@ -277,7 +275,7 @@ def _same_again(variables: dict[str, str], outputs: dict[str, str], loaded: Load
     return ""
 
 
-@contextmanager
+@contextlib.contextmanager
 def _catching_warnings(found: list[Warned]) -> Iterator[None]:
     """Collect Python warnings and log records of level WARNING and above."""
 
