@@ -243,7 +243,9 @@ def _params(text: str, params: Any, names: tuple[str, ...]) -> str:
 
 
 def _make(text: str) -> str:
-    return text if "verify" in insertion.targets(text) else insertion.append(text, MAKE)
+    there = insertion.targets(text)
+    missing = [rule for target, rule in MAKE.items() if target not in there]
+    return insertion.append(text, "".join(missing)) if missing else text
 
 
 def _lines(text: str, wanted: list[str]) -> str:

@@ -163,11 +163,12 @@ def judge(
     from reloadgate.judge import judge as judge_all
     from reloadgate.nouns import from_dict, read_json
     from reloadgate.project import EVIDENCE, REPORTS, read_policy
+    from reloadgate.remote import with_remote
 
     report.begin(REPORTS, "reloadgate judge")
     settings = read_policy(policy or ())
     path = REPORTS / "comparison.json"
-    comparison = from_dict(Comparison, read_json(path), str(path))
+    comparison = with_remote(from_dict(Comparison, read_json(path), str(path)), settings)
     verdict = judge_all(comparison, settings)
     if expectations:
         from reloadgate.expectations import agreed, check
@@ -189,10 +190,32 @@ def gate(as_json: AsJson = False) -> None:
         gated = hold_gate(declared(read_yaml(PARAMS)), read_records(), EVIDENCE, verdict_file, read_policy())
         if gated.objections:
             report.publish(REPORTS, gated.verdict, None)
+        elif gated.outdated:
+            report.publish(REPORTS, gated.verdict, gated.comparison, EVIDENCE)
     for objection in gated.objections:
         typer.echo(f"{gated.verdict.status}: {objection}", err=True)
     _show(gated.verdict, as_json, REPORTS)
     raise typer.Exit(gated.verdict.exit_code)
+
+
+@app.command(epilog=examples("release churn", "release churn --json"))
+def release(
+    name: Annotated[str, typer.Argument(metavar="NAME", show_default=False, autocompletion=_names)], as_json: AsJson = False
+) -> None:
+    """Tag the version of a model with GTO, only where the gate is open for it and the commit holds what was judged."""
+    from reloadgate.policy import read_yaml
+    from reloadgate.project import PARAMS, declared, read_policy, read_records
+    from reloadgate.releasing import release as register
+
+    released = register(name, declared(read_yaml(PARAMS)), read_records(), read_policy())
+    for objection in released.gated.objections:
+        typer.echo(f"{released.gated.verdict.status}: {objection}", err=True)
+    _show(released.gated.verdict, as_json)
+    if released.tag:
+        typer.echo(f"tagged {released.tag}; `git push origin {released.tag}` publishes it", err=True)
+    else:
+        typer.echo(f"reloadgate: {name} is not released: the gate is closed", err=True)
+    raise typer.Exit(released.gated.verdict.exit_code)
 
 
 @app.command()
@@ -273,7 +296,7 @@ def init(
     undo: Annotated[bool, typer.Option("--undo", help="Take out again what init put in.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Add the stages, a policy, a Makefile target and a CI job to this repository; shows the difference first."""
+    """Add the stages, a policy, Makefile targets and a CI job to this repository; shows the difference first."""
     from reloadgate import adoption
 
     plan = adoption.undo(Path()) if undo else adoption.adopt(Path(), model, stage)

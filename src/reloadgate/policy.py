@@ -96,6 +96,8 @@ class Policy:
     requires: Requires = Requires()
     random_state: RandomState = RandomState.VERSION
     location: Location = Location.PERSISTENT
+    pushed: bool = False
+    """Whether DVC's remote must have every file of a version: then it is asked at every verdict."""
     tolerances: Tolerances = Tolerances()
     other_environment: OtherEnvironment = OtherEnvironment()
     noise_cap: float = 1e-6

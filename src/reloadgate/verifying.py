@@ -17,6 +17,7 @@ from reloadgate.policy import Policy
 from reloadgate.progress import Watch
 from reloadgate.project import Subject, VersionRecord
 from reloadgate.reload import NOBODY, reload
+from reloadgate.remote import with_remote
 from reloadgate.verdict import Verdict
 
 LOCAL = EngineSettings()
@@ -60,7 +61,7 @@ def verify_all(
     compared: dict[str, ModelComparison] = {}
     with contextlib.nullcontext(evidence) if evidence else tempfile.TemporaryDirectory(prefix="reloadgate-verify-") as folder:
         for subject in reload(subjects, Path(folder), start, settings.limits, watch):
-            found = compare([subject], Path(folder), records)
+            found = with_remote(compare([subject], Path(folder), records), policy)
             compared[subject.name] = found.models[0]
             watch.judged(subject.name, judge(found, policy).status)
     comparison = Comparison(schema_version=SCHEMA_VERSION, models=tuple(compared[subject.name] for subject in subjects))
