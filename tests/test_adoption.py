@@ -211,6 +211,9 @@ def test_a_makefile_alone_gets_targets_and_no_pipeline(tmp_path: Path) -> None:
     adopted(root)
     assert not (root / "dvc.yaml").exists()
     assert planned(root) == "reloadgate verify\nreloadgate drill\n"
+    said = adoption.next_step(adoption.adopt(root))
+    assert "No stage that trains" not in said
+    assert "Then: train, and `reloadgate verify`" in said
 
 
 def test_a_target_of_ones_own_is_not_replaced(tmp_path: Path) -> None:

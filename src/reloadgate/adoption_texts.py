@@ -73,13 +73,14 @@ drill:
 }
 """The rules of the Makefile, by target."""
 
-GITIGNORE = [
+GITIGNORE = ["/reports/verify/"]
+
+GITIGNORE_OF_DVC = [
     "/reports/evidence",
     "/reports/comparison.json",
     "/reports/report.html",
     "/reports/report.md",
     "/reports/junit.xml",
-    "/reports/verify/",
 ]
 
 DVCIGNORE = ["__pycache__"]
