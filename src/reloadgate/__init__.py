@@ -14,6 +14,7 @@ The package, from the top down; each layer knows only those below it.
     judge                comparison and policy to verdict: pure; `expectations` says the same to Great Expectations
     report, terminal     verdict, metrics and pages, set to ERROR first and better only at the end; the table that ends a run
     page, exhibits, pictures     the page that people read, the arrays behind its rows, SVG
+    drift                how far a version is from another revision's: information, and no verdict
     reuse                evidence of earlier reloads, where everything it came from is the same
     adoption             `init`: what a repository needs, put beside what is there, by `insertion`
     engine, live         where reloads run; the observer, the only code besides `formats` that imports Keras

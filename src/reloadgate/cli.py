@@ -68,6 +68,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
     epilog=examples(
         "verify",
         "verify digits --policy tolerances.resume=1e-6",
+        "verify --against v1.0",
         "verify models/churn/1.0.0 --reports reports/churn",
         "verify model.keras --json",
     )
@@ -77,6 +78,9 @@ def verify(
     policy: Overrides = None,
     reports: Annotated[Path | None, typer.Option(help="Folder for verdict and reports.")] = None,
     rev: Annotated[list[str] | None, typer.Option("--rev", metavar="REV", help="The models of another git revision.")] = None,
+    against: Annotated[
+        str | None, typer.Option(metavar="REV", help="Say how far each model is from its version in another revision.")
+    ] = None,
     all_tags: Annotated[bool, typer.Option("--all-tags", help="The models of every tag.")] = False,
     all_commits: Annotated[bool, typer.Option("--all-commits", help="The models of every commit.")] = False,
     engine: EngineKindOption = None,
@@ -86,18 +90,25 @@ def verify(
     quiet: Quiet = False,
 ) -> None:
     """Reload the bytes that lie there now, compare, judge and report; without arguments, every model of params.yaml."""
-    from reloadgate import report
+    from reloadgate import drift, report
     from reloadgate.policy import read_yaml
     from reloadgate.project import PARAMS, REPORTS, declared, read_policy, read_records
+    from reloadgate.revisions import commit
     from reloadgate.sweep import sweep
+    from reloadgate.terminal import show_drifts
     from reloadgate.verifying import subject_of, verify_all
 
     others = bool(rev) or all_tags or all_commits
+    if others and against:
+        raise typer.BadParameter("--against compares what lies here, and not the versions of other revisions")
+    if against:
+        commit(Path(), against)  # an unknown one is said before anything is reloaded
     folder = reports or (None if what or others else REPORTS / "verify")
     if folder:
         report.begin(folder, "reloadgate verify")
     settings, where = read_policy(policy or ()), _engine_settings(engine, scheduler, python)
     evidence = folder / "evidence" if folder and not others else None
+    drifts: tuple[drift.Drift, ...] = ()
     with _watch(quiet or as_json) as watch:
         if others:
             comparison, verdict = sweep(_revisions(rev or [], all_tags, all_commits), what or (), settings, where, watch)
@@ -106,9 +117,12 @@ def verify(
             subjects = [known[one] if one in known else subject_of(Path(one)) for one in dict.fromkeys(what or known)]
             records = read_records() if not what else None
             comparison, verdict = verify_all(subjects, settings, records=records, evidence=evidence, settings=where, watch=watch)
+            drifts = drift.against(against, subjects, comparison) if against else ()
     if folder:
-        report.publish(folder, verdict, comparison, evidence)
+        report.publish(folder, verdict, comparison, evidence, drifts)
     _show(verdict, as_json, folder)
+    if not as_json:
+        show_drifts(drifts)
     raise typer.Exit(verdict.exit_code)
 
 

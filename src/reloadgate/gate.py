@@ -61,7 +61,7 @@ def gate(
         outdated = not _agree(on_file, verdict) and _agree(_without_remote(on_file), _without_remote(verdict))
         if not outdated and not _agree(on_file, verdict):
             objections.append(
-                f"{verdict_file} says {on_file.status}, and judging again says {verdict.status}: "
+                f"the verdict on file says {on_file.status}, and judging again says {verdict.status}: "
                 "run `dvc repro judge`; somebody edited it, or the evidence changed since"
             )
             statuses.add(Status.ERROR)

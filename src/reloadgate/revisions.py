@@ -30,8 +30,15 @@ def git(repository: Path, *arguments: str) -> bytes:
 
 
 def commit(repository: Path, revision: str) -> str:
-    """The commit that a revision names."""
-    return git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}").decode().strip()
+    """The commit that a revision names.
+
+    Raises:
+        UsageError: there is none.
+    """
+    try:
+        return git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}").decode().strip()
+    except UsageError:
+        raise UsageError(f"git knows no revision {revision!r} in {repository.absolute()}") from None
 
 
 def holds(repository: Path, revision: str, path: str) -> bool:
