@@ -206,13 +206,25 @@ def test_ci_is_that_of_the_service_whose_files_are_there(tmp_path: Path, shape: 
     assert not any((root / other).exists() for other in others)
 
 
-def test_a_makefile_alone_gets_a_target_and_no_pipeline(tmp_path: Path) -> None:
+def test_a_makefile_alone_gets_targets_and_no_pipeline(tmp_path: Path) -> None:
     root = lay(tmp_path / "churn", SHAPES["a Makefile alone"])
     adopted(root)
     assert not (root / "dvc.yaml").exists()
-    command = ["make", "--no-print-directory", "-n", "verify"]
-    shown = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
-    assert shown == "reloadgate verify\n"
+    assert planned(root) == "reloadgate verify\nreloadgate drill\n"
+    said = adoption.next_step(adoption.adopt(root))
+    assert "No stage that trains" not in said
+    assert "Then: train, and `reloadgate verify`" in said
+
+
+def test_a_target_of_ones_own_is_not_replaced(tmp_path: Path) -> None:
+    root = lay(tmp_path / "churn", {"Makefile": "verify:\n\techo mine\n"})
+    adopted(root)
+    assert planned(root) == "echo mine\nreloadgate drill\n"
+
+
+def planned(root: Path) -> str:
+    command = ["make", "--no-print-directory", "-n", "verify", "drill"]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.mark.parametrize(

@@ -327,3 +327,11 @@ def test_json_says_what_the_exit_code_says(pipeline: Run) -> None:
     code, out, _ = pipeline("gate", "--json")
     assert code == 3
     assert json.loads(out)["status"] == "UNVERIFIED"
+
+
+def test_against_is_of_what_lies_here_and_of_a_revision_that_there_is(run: Run) -> None:
+    code, _, said = run("verify", "--against", "v1", "--rev", "v2")
+    assert (code, "--against compares what lies here" in said) == (2, True)
+    Path("params.yaml").write_text(PARAMS)
+    code, _, said = run("verify", "--against", "v1")
+    assert (code, "git knows no revision 'v1'" in said) == (2, True)

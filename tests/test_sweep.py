@@ -115,7 +115,7 @@ def test_what_cannot_be_swept_is_said(tmp_path: Path, monkeypatch: pytest.Monkey
     commit("empty", README="no models")
     with pytest.raises(UsageError, match="none of these revisions"):
         swept("empty")
-    with pytest.raises(UsageError, match="rev-parse"):
+    with pytest.raises(UsageError, match="git knows no revision"):
         swept("nonsense")
 
 

@@ -4,6 +4,7 @@ The package, from the top down; each layer knows only those below it.
 
     cli                  argv to one verb to exit code; the only place that prints or exits
     sweep                versions of other git revisions (`revisions`), verified
+    releasing            a tag of GTO's on a version that passed, as the commit has it; `remote`: whether it was pushed
     verifying, gate      compositions of the verbs
     history              what became of every model from commit to commit, out of git and DVC
     recording            `save` and `record`: evidence in the training process
@@ -13,6 +14,7 @@ The package, from the top down; each layer knows only those below it.
     judge                comparison and policy to verdict: pure; `expectations` says the same to Great Expectations
     report, terminal     verdict, metrics and pages, set to ERROR first and better only at the end; the table that ends a run
     page, exhibits, pictures     the page that people read, the arrays behind its rows, SVG
+    drift                how far a version is from another revision's: information, and no verdict
     reuse                evidence of earlier reloads, where everything it came from is the same
     adoption             `init`: what a repository needs, put beside what is there, by `insertion`
     engine, live         where reloads run; the observer, the only code besides `formats` that imports Keras

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reloadgate import insertion
-from reloadgate.adoption_texts import DVCIGNORE, GITHUB, GITIGNORE, GITLAB, MAKE, PARAMS, POLICY, STAGES
+from reloadgate.adoption_texts import DVCIGNORE, GITHUB, GITIGNORE, GITIGNORE_OF_DVC, GITLAB, MAKE, PARAMS, POLICY, STAGES
 from reloadgate.errors import UsageError
 from reloadgate.files import write_atomically
 from reloadgate.nouns import noun
@@ -33,6 +33,7 @@ class Plan:
     """The stage that trains, as DVC calls it; "" where none was found."""
     by_hand: str
     """What could not be written and why; "" where all could."""
+    uses_dvc: bool
 
     def difference(self) -> str:
         """A unified diff of everything."""
@@ -77,27 +78,36 @@ def adopt(root: Path, name: str | None = None, stage: str | None = None) -> Plan
     if (root / "Makefile").is_file():
         files.edit("Makefile", _make)
     if (root / ".git").exists():
-        files.edit(".gitignore", lambda text: _lines(text, GITIGNORE + ([f"/models/{one}" for one in names] if uses_dvc else [])))
+        files.edit(".gitignore", lambda text: _lines(text, _ignored(names) if uses_dvc else GITIGNORE))
     if uses_dvc:
         files.edit(".dvcignore", lambda text: _lines(text, DVCIGNORE))
     _ci(files, root, uses_dvc)
-    return Plan(changes=files.changes(), models=names, stage=found, by_hand=by_hand)
+    return Plan(changes=files.changes(), models=names, stage=found, by_hand=by_hand, uses_dvc=uses_dvc)
 
 
 def next_step(plan: Plan) -> str:
-    """The lines for the training script, and what is left to do by hand."""
+    """The lines for the training script, what is left to do by hand, and what to run then."""
     name = plan.models[0]
-    lines = ["", "Into the training script, after the last `fit`:", "", "    import reloadgate"]
-    lines += [f'    reloadgate.save(model, "models/{name}/{FIRST}", probe=(x_held_out, y_held_out), records="reports/versions")']
+    path = f"models/{name}/{FIRST}"
+    lines = [
+        "",
+        "Into the training script, after the last `fit` (the version is that of params.yaml):",
+        "",
+        "    import reloadgate",
+    ]
+    lines += [f'    reloadgate.save(model, "{path}", probe=(x_held_out, y_held_out), records="reports/versions")']
+    lines += ["", "or, where your own code has saved it there and loads it:", ""]
+    lines += [f'    reloadgate.record(model, "{path}", probe=(x_held_out, y_held_out), loader="package.module:load",']
+    lines += ['                      records="reports/versions")']
     if plan.by_hand:
         lines += ["", plan.by_hand]
-    elif not plan.stage:
+    elif plan.uses_dvc and not plan.stage:
         lines += [
             "",
             "No stage that trains was found. Where one does (or name it with --stage), let it list under `outs`:",
             *(f"  - {output}" for output in _outputs("", name, FIRST)),
         ]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", f"Then: {'dvc repro' if plan.uses_dvc else 'train, and `reloadgate verify`'}"])
 
 
 def _outputs(up: str, placeholder: str, version: str) -> list[str]:
@@ -111,7 +121,7 @@ def undo(root: Path) -> Plan:
     for path in candidates:
         if (root / path).is_file():
             files.edit(path, lambda text: insertion.without(text) or None)
-    return Plan(changes=files.changes(), models=(), stage="", by_hand="")
+    return Plan(changes=files.changes(), models=(), stage="", by_hand="", uses_dvc=False)
 
 
 class _Files:
@@ -243,7 +253,14 @@ def _params(text: str, params: Any, names: tuple[str, ...]) -> str:
 
 
 def _make(text: str) -> str:
-    return text if "verify" in insertion.targets(text) else insertion.append(text, MAKE)
+    there = insertion.targets(text)
+    missing = [rule for target, rule in MAKE.items() if target not in there]
+    return insertion.append(text, "".join(missing)) if missing else text
+
+
+def _ignored(names: tuple[str, ...]) -> list[str]:
+    """What DVC tracks and what its stages make again. Static: DVC takes its own entries back when a later stage fails."""
+    return [*GITIGNORE_OF_DVC, *GITIGNORE, *(f"/models/{name}" for name in names)]
 
 
 def _lines(text: str, wanted: list[str]) -> str:

@@ -50,6 +50,7 @@ POLICY = """\
 policy:
   random_state: version      # where the state of seed generators must be: artifact, version, ignored
   location: persistent       # any: allow temporary places
+  pushed: false              # true: DVC's remote must have every file of a version
   tolerances:                # largest absolute difference in the environment in which the model was saved
     weights: 0
     optimizer: 0
@@ -58,19 +59,28 @@ policy:
   flips: 0                   # decisions on the probe that may change
 """
 
-MAKE = """\
+MAKE = {
+    "verify": """\
 .PHONY: verify
 verify:
 \treloadgate verify
-"""
+""",
+    "drill": """\
+.PHONY: drill
+drill:
+\treloadgate drill
+""",
+}
+"""The rules of the Makefile, by target."""
 
-GITIGNORE = [
+GITIGNORE = ["/reports/verify/"]
+
+GITIGNORE_OF_DVC = [
     "/reports/evidence",
     "/reports/comparison.json",
     "/reports/report.html",
     "/reports/report.md",
     "/reports/junit.xml",
-    "/reports/verify/",
 ]
 
 DVCIGNORE = ["__pycache__"]

@@ -69,6 +69,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
     epilog=examples(
         "verify",
         "verify digits --policy tolerances.resume=1e-6",
+        "verify --against v1.0",
         "verify models/churn/1.0.0 --reports reports/churn",
         "verify model.keras --json",
     )
@@ -78,6 +79,9 @@ def verify(
     policy: Overrides = None,
     reports: Annotated[Path | None, typer.Option(help="Folder for verdict and reports.")] = None,
     rev: Annotated[list[str] | None, typer.Option("--rev", metavar="REV", help="The models of another git revision.")] = None,
+    against: Annotated[
+        str | None, typer.Option(metavar="REV", help="Say how far each model is from its version in another revision.")
+    ] = None,
     all_tags: Annotated[bool, typer.Option("--all-tags", help="The models of every tag.")] = False,
     all_commits: Annotated[bool, typer.Option("--all-commits", help="The models of every commit.")] = False,
     engine: EngineKindOption = None,
@@ -87,18 +91,25 @@ def verify(
     quiet: Quiet = False,
 ) -> None:
     """Reload the bytes that lie there now, compare, judge and report; without arguments, every model of params.yaml."""
-    from reloadgate import report
+    from reloadgate import drift, report
     from reloadgate.policy import read_yaml
     from reloadgate.project import PARAMS, REPORTS, declared, read_policy, read_records
+    from reloadgate.revisions import commit
     from reloadgate.sweep import sweep
+    from reloadgate.terminal import show_drifts
     from reloadgate.verifying import subject_of, verify_all
 
     others = bool(rev) or all_tags or all_commits
+    if others and against:
+        raise typer.BadParameter("--against compares what lies here, and not the versions of other revisions")
+    if against:
+        commit(Path(), against)  # an unknown one is said before anything is reloaded
     folder = reports or (None if what or others else REPORTS / "verify")
     if folder:
         report.begin(folder, "reloadgate verify")
     settings, where = read_policy(policy or ()), _engine_settings(engine, scheduler, python)
     evidence = folder / "evidence" if folder and not others else None
+    drifts: tuple[drift.Drift, ...] = ()
     with _watch(quiet or as_json) as watch:
         if others:
             comparison, verdict = sweep(_revisions(rev or [], all_tags, all_commits), what or (), settings, where, watch)
@@ -107,9 +118,12 @@ def verify(
             subjects = [known[one] if one in known else subject_of(Path(one)) for one in dict.fromkeys(what or known)]
             records = read_records() if not what else None
             comparison, verdict = verify_all(subjects, settings, records=records, evidence=evidence, settings=where, watch=watch)
+            drifts = drift.against(against, subjects, comparison) if against else ()
     if folder:
-        report.publish(folder, verdict, comparison, evidence)
+        report.publish(folder, verdict, comparison, evidence, drifts)
     _show(verdict, as_json, folder)
+    if not as_json:
+        show_drifts(drifts)
     raise typer.Exit(verdict.exit_code)
 
 
@@ -165,11 +179,12 @@ def judge(
     from reloadgate.judge import judge as judge_all
     from reloadgate.nouns import from_dict, read_json
     from reloadgate.project import EVIDENCE, REPORTS, read_policy
+    from reloadgate.remote import with_remote
 
     report.begin(REPORTS, "reloadgate judge")
     settings = read_policy(policy or ())
     path = REPORTS / "comparison.json"
-    comparison = from_dict(Comparison, read_json(path), str(path))
+    comparison = with_remote(from_dict(Comparison, read_json(path), str(path)), settings)
     verdict = judge_all(comparison, settings)
     if expectations:
         from reloadgate.expectations import agreed, check
@@ -191,10 +206,32 @@ def gate(as_json: AsJson = False) -> None:
         gated = hold_gate(declared(read_yaml(PARAMS)), read_records(), EVIDENCE, verdict_file, read_policy())
         if gated.objections:
             report.publish(REPORTS, gated.verdict, None)
+        elif gated.outdated:
+            report.publish(REPORTS, gated.verdict, gated.comparison, EVIDENCE)
     for objection in gated.objections:
         typer.echo(f"{gated.verdict.status}: {objection}", err=True)
     _show(gated.verdict, as_json, REPORTS)
     raise typer.Exit(gated.verdict.exit_code)
+
+
+@app.command(epilog=examples("release churn", "release churn --json"))
+def release(
+    name: Annotated[str, typer.Argument(metavar="NAME", show_default=False, autocompletion=_names)], as_json: AsJson = False
+) -> None:
+    """Tag the version of a model with GTO, only where the gate is open for it and the commit holds what was judged."""
+    from reloadgate.policy import read_yaml
+    from reloadgate.project import PARAMS, declared, read_policy, read_records
+    from reloadgate.releasing import release as register
+
+    released = register(name, declared(read_yaml(PARAMS)), read_records(), read_policy())
+    for objection in released.gated.objections:
+        typer.echo(f"{released.gated.verdict.status}: {objection}", err=True)
+    _show(released.gated.verdict, as_json)
+    if released.tag:
+        typer.echo(f"tagged {released.tag}; `git push origin {released.tag}` publishes it", err=True)
+    else:
+        typer.echo(f"reloadgate: {name} is not released: the gate is closed", err=True)
+    raise typer.Exit(released.gated.verdict.exit_code)
 
 
 @app.command()
@@ -275,7 +312,7 @@ def init(
     undo: Annotated[bool, typer.Option("--undo", help="Take out again what init put in.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Add the stages, a policy, a Makefile target and a CI job to this repository; shows the difference first."""
+    """Add the stages, a policy, Makefile targets and a CI job to this repository; shows the difference first."""
     from reloadgate import adoption
 
     plan = adoption.undo(Path()) if undo else adoption.adopt(Path(), model, stage)

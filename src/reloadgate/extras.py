@@ -9,6 +9,7 @@ EXTRAS = {
     "dvc": ("dvc",),
     "expectations": ("great_expectations", "pandas"),
     "pictures": ("matplotlib",),
+    "registry": ("gto",),
 }
 """What an extra brings, as it is imported."""
 

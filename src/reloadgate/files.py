@@ -74,6 +74,15 @@ def sha256_file(path: Path, copy_to: Path | None = None) -> tuple[str, int]:
     return hasher.hexdigest(), size
 
 
+def md5_file(path: Path) -> str:
+    """MD5 (hexadecimal) of a file: the name under which DVC keeps it, and no proof against anybody."""
+    hasher = hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as source:
+        while block := source.read(BLOCK):
+            hasher.update(block)
+    return hasher.hexdigest()
+
+
 def regular_files(directory: Path, leave_out: str = "") -> Iterator[Path]:
     """Every file below a directory in a stable order, paths relative to it; the folder `leave_out` at its top is skipped.
 

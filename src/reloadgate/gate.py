@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from reloadgate.compare import compare
+from reloadgate.comparison import Comparison
 from reloadgate.errors import UnreadableRecordError
 from reloadgate.evidence import EVIDENCE_DIR
 from reloadgate.files import regular_files, sha256_file
@@ -12,6 +13,7 @@ from reloadgate.judge import judge
 from reloadgate.nouns import from_dict, noun, read_json
 from reloadgate.policy import Policy
 from reloadgate.project import Subject, VersionRecord
+from reloadgate.remote import is_of_remote, with_remote
 from reloadgate.verdict import Status, Verdict, worst
 
 
@@ -20,35 +22,71 @@ class Gated:
     """What the gate arrived at: a verdict that counts its objections, and the objections."""
 
     verdict: Verdict
+    comparison: Comparison
     objections: tuple[str, ...]
+    outdated: bool
+    """Whether the verdict on file says other things of the remote than the remote says now, and agrees in all else."""
 
 
 def gate(
-    subjects: Sequence[Subject], records: dict[str, VersionRecord], evidence: Path, verdict_file: Path, policy: Policy
+    subjects: Sequence[Subject],
+    records: dict[str, VersionRecord],
+    evidence: Path,
+    verdict_file: Path,
+    policy: Policy,
+    only: str | None = None,
 ) -> Gated:
     """Judge again from the bytes, and hold the verdict on file against it.
 
     The whole is PASS only where the new verdict is PASS, the one on file says the same, the bytes in the versions are
     those that were reloaded, and the models that are declared, recorded and judged are the same.
+
+    Args:
+        only: one model by name: what is said of the others on file does not count.
     """
-    verdict = judge(compare(subjects, evidence, records), policy)
+    if only is not None:
+        subjects = [subject for subject in subjects if subject.name == only]
+        records = {name: record for name, record in records.items() if name == only}
+    comparison = with_remote(compare(subjects, evidence, records), policy)
+    verdict = judge(comparison, policy)
     objections = [*_other_models(subjects, records), *_other_bytes(verdict)]
     statuses = {verdict.status, *({Status.UNVERIFIED} if objections else ())}
+    outdated = False
     try:
-        on_file = from_dict(Verdict, read_json(verdict_file), str(verdict_file))
+        on_file = _of(from_dict(Verdict, read_json(verdict_file), str(verdict_file)), only)
     except UnreadableRecordError as error:
         objections.append(f"the verdict on file cannot be read: {error}")
         statuses.add(Status.ERROR)
     else:
-        if not _agree(on_file, verdict):
+        outdated = not _agree(on_file, verdict) and _agree(_without_remote(on_file), _without_remote(verdict))
+        if not outdated and not _agree(on_file, verdict):
             objections.append(
-                f"{verdict_file} says {on_file.status}, and judging again says {verdict.status}: "
+                f"the verdict on file says {on_file.status}, and judging again says {verdict.status}: "
                 "run `dvc repro judge`; somebody edited it, or the evidence changed since"
             )
             statuses.add(Status.ERROR)
     if objections:
         verdict = replace(verdict, status=worst(statuses), reason="; ".join(objections))
-    return Gated(verdict=verdict, objections=tuple(objections))
+    return Gated(verdict=verdict, comparison=comparison, objections=tuple(objections), outdated=outdated)
+
+
+def _of(verdict: Verdict, only: str | None) -> Verdict:
+    """What a verdict says of one model; all of it where its whole is worse than its models, since nobody knows why."""
+    models = tuple(model for model in verdict.models if model.model == only)
+    if only is None or verdict.status is not worst({model.status for model in verdict.models}):
+        return verdict
+    return replace(verdict, status=worst({model.status for model in models}), models=models)
+
+
+def _without_remote(verdict: Verdict) -> Verdict:
+    """The verdict as it is without what the remote said, which is of the moment and may be another by now."""
+    if verdict.status is not worst({model.status for model in verdict.models}):
+        return verdict  # the suites disagreed, the gate objected, or somebody edited it
+    models = []
+    for model in verdict.models:
+        findings = tuple(finding for finding in model.findings if not is_of_remote(finding.row))
+        models.append(replace(model, findings=findings, status=worst({finding.status for finding in findings})))
+    return replace(verdict, status=worst({model.status for model in models}), models=tuple(models))
 
 
 def _agree(on_file: Verdict, judged: Verdict) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from reloadgate.behaviour_rows import changed_decisions
+from reloadgate.drift import incomparable, output_drift
 from reloadgate.errors import ReloadgateError, UnreadableRecordError, UsageError
 from reloadgate.evidence import EVIDENCE_DIR, SavedEvidence, read_saved
 from reloadgate.extras import need
@@ -19,9 +19,6 @@ from reloadgate.files import scratch
 from reloadgate.nouns import from_dict, noun
 from reloadgate.project import RECORDS, VersionRecord
 from reloadgate.report import METRICS
-
-MODE = "predict"
-"""How the decisions that churn counts were made."""
 
 FIRST_VERSION = "there is no version before"
 
@@ -169,17 +166,7 @@ def _fetched(entry: Entry, folder: Path, seen: dict[str, Any]) -> Any:
 
 
 def _churn(before: Any, after: Any) -> float:
-    (then, theirs), (now, ours) = before, after
-    if then.probe_sha256 is None or then.probe_sha256 != now.probe_sha256:
-        raise UsageError("the probe is another")
-    pairs = [
-        (theirs.get(old.value), ours.get(new.value))
-        for old in then.observation.outputs
-        for new in now.observation.outputs
-        if old.mode == new.mode == MODE and old.name == new.name and old.value.shape == new.value.shape
-    ]
-    decisions: int = sum(old.size // (old.shape[-1] if old.ndim > 1 else 1) for old, _ in pairs)
-    if not decisions:
-        raise UsageError("no output is in both versions")
-    changed = sum(changed_decisions(old, new) for old, new in pairs)
-    return changed / decisions
+    if reason := incomparable(before, after):
+        raise UsageError(reason)
+    outputs = list(output_drift(before, after))
+    return sum(output.changed for output in outputs) / sum(output.decisions for output in outputs)

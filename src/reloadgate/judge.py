@@ -10,6 +10,7 @@ from reloadgate.evidence import Capability, Group
 from reloadgate.nouns import SCHEMA_VERSION, noun
 from reloadgate.policy import Containment, Location, OwnLoader, Policy, RandomState, Relative
 from reloadgate.remedies import remedy
+from reloadgate.remote import PUSHED, is_of_remote
 from reloadgate.verdict import Finding, ModelVerdict, Status, Verdict, worst
 
 COMPUTED = (Group.PREDICTIONS, Group.RESUME)
@@ -62,7 +63,7 @@ def rows_to_judge(model: ModelComparison, policy: Policy) -> tuple[Row, ...]:
     """The rows that count, one for every group that nobody looked at, and what each artifact is required to do and can do."""
     required = {one.artifact: _required(one, policy) for one in model.artifacts}
     rows = tuple(_not_required(row) if required.get(row.artifact) is Capability.INFER else row for row in model.rows)
-    return (*rows, *_unlooked(model, required), *_capabilities(model, required, policy))
+    return (*rows, *_unlooked(model, required), *_capabilities(model, required, policy), *_unasked(model, policy))
 
 
 def _required(facts: ArtifactFacts, policy: Policy) -> Capability:
@@ -85,13 +86,18 @@ def _not_required(row: Row) -> Row:
 def _unlooked(model: ModelComparison, required: Mapping[str, Capability]) -> Iterator[Row]:
     """A row for every group that has none and should: nothing checked is not a pass."""
     for artifact in model.artifacts or ():
-        present = {row.group for row in model.rows if row.artifact in (artifact.artifact, "")}
+        present = {row.group for row in model.rows if row.artifact in (artifact.artifact, "") and not is_of_remote(row)}
         wanted = (*ALWAYS, *(TO_RESUME if required[artifact.artifact] is Capability.RESUME else ()))
         for group in wanted:
             if group not in present:
                 yield _unchecked(model.model, artifact.artifact, group, f"nothing of {group} was looked at")
     if not model.artifacts:
         yield _unchecked(model.model, "", Group.EVIDENCE, "no artifact was looked at")
+
+
+def _unasked(model: ModelComparison, policy: Policy) -> Iterator[Row]:
+    if policy.pushed and not any(map(is_of_remote, model.rows)):
+        yield replace(_unchecked(model.model, "", Group.LOCATION, "nobody asked the remote"), subject=PUSHED)
 
 
 def _capabilities(model: ModelComparison, required: Mapping[str, Capability], policy: Policy) -> Iterator[Row]:

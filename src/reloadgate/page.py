@@ -4,7 +4,7 @@ What is said is decided here, how it looks in `templates/report.html.j2`. Pictur
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 
 from reloadgate import pictures
 from reloadgate.comparison import ArtifactFacts, Comparison, ModelComparison
+from reloadgate.drift import Drift
 from reloadgate.evidence import Environment, Group
 from reloadgate.exhibits import Exhibits, ProbeRow
 from reloadgate.nouns import noun, to_dict
@@ -26,6 +27,9 @@ BAD = (Status.FAIL, Status.ERROR, Status.UNVERIFIED)
 
 PICTURED = 8
 """Models that pictures are drawn of, worst first: a picture takes a fifth of a second."""
+
+DRIFTED = 20
+"""Weights that are told of a version that differs from another revision's."""
 
 WORDS = {
     Status.PASS: "everything that the policy asks for was checked and holds",
@@ -66,12 +70,13 @@ class ModelView:
     """Setting, where it was saved, where it was reloaded."""
 
 
-def html(verdict: Verdict, comparison: Comparison | None, evidence: Path | None) -> str:
+def html(verdict: Verdict, comparison: Comparison | None, evidence: Path | None, drifts: Sequence[Drift] = ()) -> str:
     """The page of a verdict.
 
     Args:
         comparison: the facts that were judged; None where only the verdict is known.
         evidence: the folder that `reload` wrote; None where it is gone: the page then has no pictures.
+        drifts: how far the versions are from those of another revision.
     """
     compared = {model.model: model for model in comparison.models} if comparison else {}
     models = tuple(
@@ -79,7 +84,7 @@ def html(verdict: Verdict, comparison: Comparison | None, evidence: Path | None)
     )
     page: str = template("report.html").render(
         verdict=verdict, words=WORDS[verdict.status], models=models, Status=Status, BAD=BAD, drawable=pictures.drawable(),
-        policy=tuple(_flat("", to_dict(verdict.policy))),
+        policy=tuple(_flat("", to_dict(verdict.policy))), drifts={drift.model: drift for drift in drifts}, DRIFTED=DRIFTED,
     )  # fmt: skip
     return page
 

@@ -113,6 +113,8 @@ class Policy:
     location: Location = Location.PERSISTENT
     containment: Containment = Containment.NOTED
     own_loader: OwnLoader = OwnLoader.NOTED
+    pushed: bool = False
+    """Whether DVC's remote must have every file of a version: then it is asked at every verdict."""
     tolerances: Tolerances = Tolerances()
     other_environment: OtherEnvironment = OtherEnvironment()
     noise_cap: float = 1e-6

@@ -15,6 +15,14 @@ _REMEDIES: dict[tuple[Group, Outcome | None], str] = {
         "take back the bytes that were saved: `git checkout dvc.lock && dvc checkout --force`; "
         "if they were meant to change, save them as another version"
     ),
+    (Group.LOCATION, Outcome.MISSING): "send it to the remote with `dvc push`, and run this again",
+    (
+        Group.LOCATION,
+        Outcome.CHANGED,
+    ): "let DVC track what lies there (`dvc commit`), or take back what it tracks (`dvc checkout --force`)",
+    (Group.LOCATION, Outcome.UNCHECKED): (
+        "let a stage declare the version under `outs`, give the project a remote (`dvc remote add -d`) and see that it answers"
+    ),
     (Group.LOCATION, None): "save below the project, as models/<name>/<version>, on a disk that stays",
     (Group.CONTAINMENT, None): (
         "reload on Linux, on x86-64 or ARM, where the system takes filters of system calls; or set `containment: noted`"

@@ -7,13 +7,14 @@ kill or a full disk can therefore not leave an earlier PASS in any of them.
 import csv
 import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
 from reloadgate.comparison import Comparison, ModelComparison, Outcome, Row
+from reloadgate.drift import Drift
 from reloadgate.evidence import Group
 from reloadgate.files import remove_abandoned, scratch, write_atomically
 from reloadgate.nouns import SCHEMA_VERSION, to_dict, write_json
@@ -57,17 +58,24 @@ def begin(reports: Path, doing: str) -> None:
         write_atomically(reports / name, text.encode())
 
 
-def publish(reports: Path, verdict: Verdict, comparison: Comparison | None, evidence: Path | None = None) -> None:
+def publish(
+    reports: Path,
+    verdict: Verdict,
+    comparison: Comparison | None,
+    evidence: Path | None = None,
+    drifts: Sequence[Drift] = (),
+) -> None:
     """Write every report of a verdict; the verdict itself last, so that a PASS on file has its reports beside it.
 
     Args:
         evidence: the folder that `reload` wrote, for pictures and the environment; the page says less without.
+        drifts: how far the versions are from those of another revision, where that was asked.
     """
     from reloadgate.page import html
 
-    write_json(reports / METRICS, metrics(verdict, comparison))
-    write_atomically(reports / PAGES[0], _markdown(verdict).encode())
-    write_atomically(reports / PAGES[1], html(verdict, comparison, evidence).encode())
+    write_json(reports / METRICS, metrics(verdict, comparison, drifts))
+    write_atomically(reports / PAGES[0], _markdown(verdict, drifts).encode())
+    write_atomically(reports / PAGES[1], html(verdict, comparison, evidence, drifts).encode())
     write_atomically(reports / PAGES[2], _junit(verdict))
     write_json(reports / VERDICT, to_dict(verdict))
 
@@ -112,12 +120,12 @@ def write_loss_curve(reports: Path, comparison: Comparison) -> None:
     write_atomically(reports / LOSS_CURVE, stream.getvalue().encode())
 
 
-def _markdown(verdict: Verdict) -> str:
+def _markdown(verdict: Verdict, drifts: Sequence[Drift]) -> str:
     """For a pull request: as short as what is to say allows, and never more than GitHub takes."""
     from reloadgate.page import template
 
     page: str = template("report.md").render(
-        verdict=verdict, models=worst_first(verdict.models), Status=Status, shown=MARKDOWN_ROWS,
+        verdict=verdict, models=worst_first(verdict.models), Status=Status, shown=MARKDOWN_ROWS, drifts=drifts,
         count=lambda model, status: sum(finding.status is status for finding in model.findings),
     )  # fmt: skip
     return page
@@ -152,13 +160,30 @@ def _junit(verdict: Verdict) -> bytes:
 # Metrics
 
 
-def metrics(verdict: Verdict, comparison: Comparison | None) -> dict[str, Any]:
+def metrics(verdict: Verdict, comparison: Comparison | None, drifts: Sequence[Drift] = ()) -> dict[str, Any]:
     """Per model what DVC compares between commits: no NaN, and magnitudes that survive five decimals."""
+    past = {drift.model: {"against": _drift_metrics(drift)} for drift in drifts}
     compared = {model.model: model for model in comparison.models} if comparison else {}
     return {
         "status": str(verdict.status),
-        "models": {model.model: _model_metrics(model, compared.get(model.model)) for model in verdict.models},
+        "models": {
+            model.model: _model_metrics(model, compared.get(model.model)) | past.get(model.model, {}) for model in verdict.models
+        },
     }
+
+
+def _drift_metrics(drift: Drift) -> dict[str, Any]:
+    """What can be told of it; a figure that cannot is left out."""
+    figures = {
+        "revision": drift.revision,
+        "unknown": drift.unknown or drift.no_churn or None,
+        "churn": drift.churn,
+        "max_abs_digits": None if drift.largest is None else digits(drift.largest),
+        "weights_different": None if drift.unknown else len(drift.variables),
+        "bytes_then": drift.bytes[0],
+        "reload_seconds_then": drift.reload_seconds[0],
+    }
+    return {name: value for name, value in figures.items() if value is not None}
 
 
 def _model_metrics(verdict: ModelVerdict, compared: ModelComparison | None) -> dict[str, Any]:

@@ -4,7 +4,6 @@ A folder holds what a checkout of the revision would: its tracked files from git
 remote, each file held against the digest that DVC recorded in that revision.
 """
 
-import hashlib
 import subprocess
 import tarfile
 from io import BytesIO
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reloadgate.errors import UnreadableRecordError, UsageError
-from reloadgate.files import BLOCK
+from reloadgate.files import md5_file
 from reloadgate.text import error_line, one_line
 
 
@@ -31,8 +30,20 @@ def git(repository: Path, *arguments: str) -> bytes:
 
 
 def commit(repository: Path, revision: str) -> str:
-    """The commit that a revision names."""
-    return git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}").decode().strip()
+    """The commit that a revision names.
+
+    Raises:
+        UsageError: there is none.
+    """
+    try:
+        return git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}").decode().strip()
+    except UsageError:
+        raise UsageError(f"git knows no revision {revision!r} in {repository.absolute()}") from None
+
+
+def holds(repository: Path, revision: str, path: str) -> bool:
+    """Whether git tracks a path in a revision."""
+    return bool(git(repository, "ls-tree", "--name-only", revision, "--", path))
 
 
 def tags(repository: Path) -> list[str]:
@@ -75,6 +86,18 @@ class Versions:
             return None
         return _recorded(found)
 
+    def files(self, path: str) -> dict[str, str | None]:
+        """What a revision has of a version: DVC's digest by path relative to it, None of a file that git holds itself.
+
+        Raises:
+            UnreadableRecordError: the list of files is neither in the cache nor in a remote.
+        """
+        try:
+            listed = self._files.find(path, detail=True)
+        except Exception as error:  # of DVC, of its remotes, and of the file system
+            raise UnreadableRecordError(f"{path} cannot be listed: {error_line(error)}") from None
+        return {name.removeprefix(path).strip("/"): _recorded(found) for name, found in listed.items()}
+
     def fetch(self, path: str, into: Path) -> None:
         """A version's files, into the folder `into / path`.
 
@@ -97,18 +120,10 @@ class Versions:
         target.parent.mkdir(parents=True, exist_ok=True)
         self._files.get_file(name, str(target))
         recorded = _recorded(found)
-        if recorded and _md5(target) != recorded:
+        if recorded and md5_file(target) != recorded:
             raise UnreadableRecordError(f"{name} is not the file that DVC recorded: its cache or remote is damaged")
 
 
 def _recorded(found: dict[str, Any]) -> str | None:
     digest = (found.get("dvc_info") or {}).get("md5")
     return None if digest is None else str(digest)
-
-
-def _md5(path: Path) -> str:
-    hasher = hashlib.md5(usedforsecurity=False)
-    with path.open("rb") as stream:
-        while block := stream.read(BLOCK):
-            hasher.update(block)
-    return hasher.hexdigest()

@@ -14,6 +14,7 @@ from reloadgate.nouns import SCHEMA_VERSION, to_dict
 from reloadgate.policy import Policy, read_yaml
 from reloadgate.progress import Watch
 from reloadgate.project import PARAMS, Subject, declared
+from reloadgate.remote import remote_row
 from reloadgate.revisions import Versions, check_out, code, commit
 from reloadgate.rows import row_of
 from reloadgate.verdict import Verdict
@@ -45,8 +46,9 @@ def sweep(
             found.look_in(revision)
         if not found.subjects and not found.lost:
             raise UsageError("none of these revisions has a params.yaml that names such a model")
-        comparison, _ = verify_all(found.subjects, policy, settings=settings, watch=watch)
-        models = [replace(model, version=found.places[model.model]) for model in comparison.models]
+        # The remote is asked for what the revision tracks: the copies themselves are in none.
+        comparison, _ = verify_all(found.subjects, replace(policy, pushed=False), settings=settings, watch=watch)
+        models = [found.placed(model, policy) for model in comparison.models]
     comparison = Comparison(schema_version=SCHEMA_VERSION, models=(*models, *found.lost))
     return comparison, judge(comparison, policy)
 
@@ -59,7 +61,7 @@ class _Found:
         self._seen: set[tuple[str, ...]] = set()
         self._alone: dict[str, bool] = {}
         self.subjects: list[Subject] = []
-        self.places: dict[str, str] = {}
+        self._origins: dict[str, tuple[str, str]] = {}
         self.lost: list[ModelComparison] = []
 
     def look_in(self, revision: str) -> None:
@@ -92,7 +94,15 @@ class _Found:
         self._alone[digest] = _reads_alone(tree / subject.path)
         self._seen.add(self._key(subject, digest, revision))
         self.subjects.append(Subject(name=name, path=str(tree / subject.path)))
-        self.places[name] = place
+        self._origins[name] = (subject.path, revision)
+
+    def placed(self, model: ModelComparison, policy: Policy) -> ModelComparison:
+        """What was compared of a copy, said of where it came from."""
+        path, revision = self._origins[model.model]
+        rows = model.rows
+        if policy.pushed:
+            rows += (replace(remote_row(Path(path), revision), model=model.model),)
+        return replace(model, version=f"{path} of {_short(revision)}", rows=rows)
 
     def _key(self, subject: Subject, digest: str, revision: str) -> tuple[str, ...]:
         """What a reload of a version comes from: its bytes and the revision's code; all of it where that may read files."""

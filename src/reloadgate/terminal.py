@@ -15,6 +15,7 @@ from reloadgate.verdict import Finding, ModelVerdict, Status, Verdict, worst_fir
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from reloadgate.drift import Drift
     from reloadgate.history import Entry
 
 WIDTH = 80
@@ -46,6 +47,12 @@ def show(verdict: Verdict, pages: str = "") -> None:
     if pages:
         console.print(f"report: {one_line(pages)}", soft_wrap=True)
     console.print(f"{verdict.status}: {one_line(verdict.reason)}", soft_wrap=True, style=STYLES.get(verdict.status, ""))
+
+
+def show_drifts(drifts: "Sequence[Drift]") -> None:
+    """Print how far each version is from that of another revision, a line a model."""
+    for drift in drifts:
+        _console().print(one_line(f"{drift.model} against {drift.revision}: {drift.told()}"), soft_wrap=True)
 
 
 def _console() -> "Console":

@@ -16,6 +16,7 @@ from reloadgate.policy import OwnLoader, Policy
 from reloadgate.progress import Watch
 from reloadgate.project import Subject, VersionRecord, demand_readable
 from reloadgate.reload import NOBODY, reload
+from reloadgate.remote import with_remote
 from reloadgate.verdict import Verdict
 
 LOCAL = EngineSettings()
@@ -59,7 +60,7 @@ def verify_all(
     compared: dict[str, ModelComparison] = {}
     with contextlib.nullcontext(evidence) if evidence else scratch("verify") as folder:
         for subject in reload(subjects, folder, start, settings.limits, watch, strict=policy.own_loader == OwnLoader.STRICT):
-            found = compare([subject], folder, records)
+            found = with_remote(compare([subject], folder, records), policy)
             compared[subject.name] = found.models[0]
             watch.judged(subject.name, judge(found, policy).status)
     comparison = Comparison(schema_version=SCHEMA_VERSION, models=tuple(compared[subject.name] for subject in subjects))
