@@ -36,12 +36,14 @@ def reload(
     limits: Limits = NO_LIMITS,
     watch: Watch = NOBODY,
     store: Store | None = None,
+    again: bool = True,
 ) -> Iterator[Subject]:
     """Reload every artifact of every subject; the evidence goes to `out/<name>/<artifact>/`.
 
     Args:
         limits: of every reloading process.
         watch: is told what waits, runs and has ended.
+        again: whether every artifact is loaded once more and once more again, for round trip and relocation.
         store: evidence of earlier reloads, used again where everything is the same; default: everything is reloaded.
 
     Yields:
@@ -59,7 +61,7 @@ def reload(
         saved = _saved(subject.directory)
         seeds += [saved.hash_seed] if saved else []
         for artifact in artifacts_of(subject.directory, saved):
-            job = _job(subject, artifact, out, limits)
+            job = _job(subject, artifact, out, limits, again)
             jobs[job.out] = (subject, job)
     names = {key: f"{subject.name} {job.artifact.path}" for key, (subject, job) in jobs.items()}
     if store:
@@ -86,7 +88,7 @@ def reload(
                 yield subject
 
 
-def _job(subject: Subject, artifact: Artifact, out: Path, limits: Limits) -> Job:
+def _job(subject: Subject, artifact: Artifact, out: Path, limits: Limits, again: bool) -> Job:
     version = subject.directory if subject.directory.is_dir() else subject.directory.parent
     return Job(
         version=str(version.absolute()),
@@ -94,6 +96,7 @@ def _job(subject: Subject, artifact: Artifact, out: Path, limits: Limits) -> Job
         out=str(folder_of(out, subject.name, artifact).absolute()),
         size=_size(version / artifact.path),
         limits=limits,
+        again=again,
     )
 
 

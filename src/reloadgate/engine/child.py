@@ -28,7 +28,7 @@ def run(job: dict[str, Any], folder: str) -> None:
 
         np.random.seed()  # which a fork would share with its siblings; Python's own generator sees to itself
         version, out, steps = Path(job["version"]), Path(job["out"]), Steps()
-        reload_artifact(version, from_dict(Artifact, job["artifact"]), out, Path(folder))
+        reload_artifact(version, from_dict(Artifact, job["artifact"]), out, Path(folder), again=job["again"])
         steps.write(out, version, out, Path(folder))
     except BaseException:
         traceback.print_exc()

@@ -66,6 +66,8 @@ class Job:
     size: int = 0
     """Bytes of the version's files: what the child's memory is estimated from."""
     limits: Limits = Limits()
+    again: bool = True
+    """Whether to load it a second and a third time, for round trip and relocation; without, nothing is said of these."""
 
     @property
     def memory(self) -> int:

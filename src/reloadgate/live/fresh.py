@@ -68,12 +68,13 @@ class Loaded:
         self.warnings: list[Warned] = []
 
 
-def reload_artifact(version: Path, artifact: Artifact, out: Path, folder: Path) -> None:
+def reload_artifact(version: Path, artifact: Artifact, out: Path, folder: Path, again: bool = True) -> None:
     """Reload one artifact and write `evidence.json` and `arrays.npz` into `out`.
 
     Args:
         version: absolute path of the model version.
         folder: an empty folder of this process' own.
+        again: whether to load it again, for round trip and relocation.
     """
     started = time.monotonic()
     saved, theirs, seal = _saved(version)
@@ -90,7 +91,7 @@ def reload_artifact(version: Path, artifact: Artifact, out: Path, folder: Path) 
         refused = refusals(private / artifact.path, declared, read_limits(project_root(version) or version))
         loaded.checks.extend(_inspected(artifact, refused))
         if artifact.format == own.NAME or HARMLESS.issuperset(finding.code for finding in refused):
-            _reload(artifact, version, private, folder, saved, theirs, recipe, arrays, loaded)
+            _reload(artifact, version, private, folder, saved, theirs, recipe, arrays, loaded, again)
         else:
             loaded.error = "it was not loaded, because inspection refused it"
     except Exception as error:
@@ -128,6 +129,7 @@ def _reload(
     recipe: Recipe,
     arrays: ArrayWriter,
     loaded: Loaded,
+    again: bool,
 ) -> None:
     if saved:
         set_threads(saved.environment)
@@ -152,7 +154,7 @@ def _reload(
         loaded.observation = observe(model, probe, arrays, steps=steps, repeat=False, random_state=random_state)
     else:
         loaded.observation = observe_served(model, first, probe, arrays, expected)
-    if not probe.rows:
+    if not probe.rows or not again:
         return
 
     def same_again(path: Path) -> str:
@@ -162,10 +164,10 @@ def _reload(
         return _same_again(*glance_served(again, path, probe, expected), loaded, SERVE)
 
     def saved_again() -> str:
-        form.save(model, again)
+        form.save(model, written_again)
         return ""
 
-    again = folder / f"again-{form.FILE}"
+    written_again = folder / f"again-{form.FILE}"
     if form is own or artifact.capability is Capability.INFER:
         reason = "only your own code writes this artifact" if form is own else form.CANNOT
         loaded.checks.append(Check(group=Group.ROUND_TRIP, subject="model", tried=Tried.SKIPPED, message=reason))
@@ -174,7 +176,7 @@ def _reload(
         model = None
         gc.collect()
         broken = written.tried is Tried.BROKEN
-        loaded.checks.append(written if broken else _try(Group.ROUND_TRIP, lambda: same_again(again)))
+        loaded.checks.append(written if broken else _try(Group.ROUND_TRIP, lambda: same_again(written_again)))
     loaded.checks.append(_try(Group.RELOCATION, lambda: same_again(other)))
 
 
