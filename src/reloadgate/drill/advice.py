@@ -44,8 +44,6 @@ def _settings(findings: tuple[Finding, ...], policy: Policy) -> Iterator[str]:
         row = finding.row
         if row.outcome is Outcome.BROKEN and row.group is Group.LOCATION and finding.status is Status.NOTED:
             yield "`policy.location: persistent`"
-        if row.outcome is Outcome.LOST and finding.status in (Status.NOTED, Status.SKIPPED):
-            yield "`policy.random_state: artifact`, if the artifact must hold it"
         if finding.status is Status.SKIPPED and "the policy requires that it can infer" in row.detail:
             yield "`policy.requires: {version: resume}`: what only training needs was not asked for"
         if finding.status is Status.PASS and row.flips:
