@@ -18,6 +18,7 @@ import typer
 if TYPE_CHECKING:
     from reloadgate.engine import EngineSettings
     from reloadgate.progress import Watch
+    from reloadgate.project import Subject
     from reloadgate.reuse import Store
     from reloadgate.verdict import Verdict
 
@@ -92,12 +93,11 @@ def verify(
 ) -> None:
     """Reload the bytes that lie there now, compare, judge and report; without arguments, every model of params.yaml."""
     from reloadgate import drift, report
-    from reloadgate.policy import read_yaml
-    from reloadgate.project import PARAMS, REPORTS, declared, read_policy, read_records
+    from reloadgate.project import REPORTS, read_policy, read_records
     from reloadgate.revisions import commit
     from reloadgate.sweep import sweep
     from reloadgate.terminal import show_drifts
-    from reloadgate.verifying import subject_of, verify_all
+    from reloadgate.verifying import verify_all
 
     others = bool(rev) or all_tags or all_commits
     if others and against:
@@ -114,9 +114,8 @@ def verify(
         if others:
             comparison, verdict = sweep(_revisions(rev or [], all_tags, all_commits), what or (), settings, where, watch)
         else:
-            known = {subject.name: subject for subject in declared(read_yaml(PARAMS))} if not what or PARAMS.exists() else {}
-            subjects = [known[one] if one in known else subject_of(Path(one)) for one in dict.fromkeys(what or known)]
             records = read_records() if not what else None
+            subjects = _subjects(what)
             comparison, verdict = verify_all(subjects, settings, records=records, evidence=evidence, settings=where, watch=watch)
             drifts = drift.against(against, subjects, comparison) if against else ()
     if folder:
@@ -269,6 +268,58 @@ def inspect(
                 typer.echo(f"     → {remedy}")
             typer.echo(f"{'REFUSED' if one.refused else 'ACCEPTED'} {one_line(path)}: {one.summary()}")
     raise typer.Exit(1 if any(one.refused for one in found) else 0)
+
+
+@app.command(
+    epilog=examples(
+        "drill", "drill churn --min-score 0.95", "drill models/churn/1.0.0 --sample 40", "drill --policy tolerances.weights=1e-6"
+    )
+)
+def drill(
+    what: Annotated[list[str] | None, typer.Argument(metavar="PATH|NAME", show_default=False, autocompletion=_names)] = None,
+    policy: Overrides = None,
+    sample: Annotated[int | None, typer.Option(min=1, metavar="N", help="Damages to try of each version; default: all.")] = None,
+    min_score: Annotated[float | None, typer.Option(min=0, max=1, help="End 1 if a smaller share is caught.")] = None,
+    reports: Annotated[Path | None, typer.Option(help="Folder for metrics and page.")] = None,
+    engine: EngineKindOption = None,
+    scheduler: Scheduler = None,
+    python: Python = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Damage copies of model versions, and see which damages the gate would let through; nothing of the versions changes."""
+    from reloadgate.drill import report
+    from reloadgate.drill.running import drill as run_drill
+    from reloadgate.nouns import to_dict
+    from reloadgate.project import REPORTS, read_policy, read_records
+    from reloadgate.terminal import show_drill
+    from reloadgate.verdict import EXIT_CODES
+
+    folder = reports or (None if what else REPORTS)
+    if folder:
+        report.begin(folder)
+    settings, where = read_policy(policy or ()), _engine_settings(engine, scheduler, python)
+    with _watch(quiet or as_json) as watch:
+        found = run_drill(
+            _subjects(what), settings, where, records=read_records(), sample=sample, min_score=min_score, watch=watch
+        )
+    if folder:
+        report.publish(folder, found)
+    if as_json:
+        typer.echo(json.dumps(to_dict(found), sort_keys=True, indent=1, ensure_ascii=False))
+    else:
+        show_drill(found, report.areas(found), (folder / report.PAGE).as_posix() if folder else "")
+    raise typer.Exit(EXIT_CODES[found.status])
+
+
+def _subjects(what: list[str] | None) -> "list[Subject]":
+    """The versions that were named, by path or as params.yaml names them; default: all that it names."""
+    from reloadgate.policy import read_yaml
+    from reloadgate.project import PARAMS, declared
+    from reloadgate.verifying import subject_of
+
+    known = {subject.name: subject for subject in declared(read_yaml(PARAMS))} if not what or PARAMS.exists() else {}
+    return [known[one] if one in known else subject_of(Path(one)) for one in dict.fromkeys(what or known)]
 
 
 def _revisions(named: list[str], all_tags: bool, all_commits: bool) -> list[str]:

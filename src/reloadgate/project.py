@@ -19,6 +19,8 @@ MODELS = Path("models")
 RECORDS = Path("reports/versions")
 EVIDENCE = Path("reports/evidence")
 REPORTS = Path("reports")
+PLACE = ".dvc/tmp/reloadgate"
+"""Where copies of versions lie: a part of the project that git and DVC leave alone, and as persistent as the project is."""
 
 
 @noun

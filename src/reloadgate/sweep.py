@@ -13,15 +13,12 @@ from reloadgate.judge import judge
 from reloadgate.nouns import SCHEMA_VERSION, to_dict
 from reloadgate.policy import Policy, read_yaml
 from reloadgate.progress import Watch
-from reloadgate.project import PARAMS, Subject, declared
+from reloadgate.project import PARAMS, PLACE, Subject, declared
 from reloadgate.remote import remote_row
 from reloadgate.revisions import Versions, check_out, code, commit
 from reloadgate.rows import row_of
 from reloadgate.verdict import Verdict
 from reloadgate.verifying import verify_all
-
-PLACE = ".dvc/tmp/reloadgate"
-"""Where the copies lie: a part of the project that git and DVC leave alone, and as persistent as the project is."""
 
 
 def sweep(

@@ -6,7 +6,7 @@ terminal, none with `NO_COLOR`.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reloadgate.remedies import unlooked
 from reloadgate.text import one_line
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from reloadgate.drift import Drift
+    from reloadgate.drill.trials import Drill
     from reloadgate.history import Entry
 
 WIDTH = 80
@@ -83,6 +84,34 @@ def show_history(entries: "Sequence[Entry]") -> None:
     console.print("drift and resume: digits that agree, 99 for the same bits", style="dim")
     for reason, count in Counter(e.churn_reason for e in entries if e.churn_reason and e.model).items():
         console.print(f"no churn for {count}: {one_line(reason)}", style="dim", soft_wrap=True)
+
+
+def show_drill(drill: "Drill", areas: Sequence[tuple[str, dict[str, Any]]], page: str = "") -> None:
+    """Print what became of damages by area, then those that were not caught with what would catch them."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    console = _console()
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, width=console.width)
+    table.add_column("area")
+    for name in ("score", "caught", "digest alone", "survived", "equivalent", "not applicable"):
+        table.add_column(name, justify="right")
+    for area, figures in areas if drill.trials else ():
+        counts = list(figures.values())[:5]
+        score = f"{figures['score']:.1%}" if "score" in figures else "–"
+        table.add_row(area, Text(score, "" if figures.get("score", 1) == 1 else STYLES[Status.FAIL]), *map(str, counts))
+    console.print(table)
+    for trial in (trial for trial in drill.trials if trial.outcome in ("survived", "caught by the digest alone")):
+        about = one_line(f"{trial.model} {trial.artifact}: {trial.damage} ({trial.area})")
+        console.print(f"{trial.outcome}: {about}", style=STYLES[Status.FAIL], soft_wrap=True)
+        for advice in trial.advice:
+            console.print(f"  → {one_line(advice)}", soft_wrap=True)
+    for place, why in drill.unfit.items():
+        console.print(f"not drilled: {one_line(place)}: {one_line(why)}", style=STYLES[Status.UNVERIFIED], soft_wrap=True)
+    if page:
+        console.print(f"report: {one_line(page)}", soft_wrap=True)
+    console.print(f"{drill.status}: {one_line(drill.reason)}", soft_wrap=True, style=STYLES.get(drill.status, ""))
 
 
 def _print_table(console: "Console", verdict: Verdict) -> None:

@@ -34,8 +34,8 @@ def run(job: dict[str, Any], folder: str) -> None:
 
         np.random.seed()  # which a fork would share with its siblings; Python's own generator sees to itself
         version, out, steps = Path(job["version"]), Path(job["out"]), Steps()
-        artifact = from_dict(Artifact, job["artifact"])
-        reload_artifact(version, artifact, out, Path(folder), uncontained=uncontained, strict=job["strict"])
+        artifact, settings = from_dict(Artifact, job["artifact"]), {key: job[key] for key in ("strict", "again")}
+        reload_artifact(version, artifact, out, Path(folder), uncontained=uncontained, **settings)
         steps.write(out, version, out, Path(folder))
     except BaseException:
         traceback.print_exc()

@@ -68,6 +68,8 @@ class Job:
     limits: Limits = Limits()
     strict: bool = False
     """Whether what inspection refuses is kept from the user's own loader too (the policy `own_loader`)."""
+    again: bool = True
+    """Whether to load it a second and a third time, for round trip and relocation; without, nothing is said of these."""
 
     @property
     def memory(self) -> int:

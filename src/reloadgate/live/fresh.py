@@ -69,7 +69,9 @@ class Loaded:
         self.warnings: list[Warned] = []
 
 
-def reload_artifact(version: Path, artifact: Artifact, out: Path, folder: Path, *, uncontained: str, strict: bool) -> None:
+def reload_artifact(
+    version: Path, artifact: Artifact, out: Path, folder: Path, *, uncontained: str, strict: bool, again: bool
+) -> None:
     """Reload one artifact and write `evidence.json` and `arrays.npz` into `out`.
 
     Args:
@@ -77,6 +79,7 @@ def reload_artifact(version: Path, artifact: Artifact, out: Path, folder: Path, 
         folder: a folder of this process' own.
         uncontained: why this process can still reach the network; "" where it cannot.
         strict: keep what inspection refuses from the user's own loader too.
+        again: whether to load it again, for round trip and relocation.
     """
     started = time.monotonic()
     saved, theirs, seal = _saved(version)
@@ -96,7 +99,7 @@ def reload_artifact(version: Path, artifact: Artifact, out: Path, folder: Path, 
         loaded.checks.extend(_inspected(artifact, refused))
         trusted = artifact.format == own.NAME and not strict
         if trusted or HARMLESS.issuperset(finding.code for finding in refused):
-            _reload(artifact, version, private, folder, saved, theirs, recipe, arrays, loaded)
+            _reload(artifact, version, private, folder, saved, theirs, recipe, arrays, loaded, again)
             if artifact.format == own.NAME:
                 loaded.checks.append(unchanged(version, before))
         else:
@@ -136,6 +139,7 @@ def _reload(
     recipe: Recipe,
     arrays: ArrayWriter,
     loaded: Loaded,
+    again: bool,
 ) -> None:
     if saved:
         set_threads(saved.environment)
@@ -162,7 +166,7 @@ def _reload(
         loaded.observation = observe(model, probe, arrays, steps=steps, repeat=False, random_state=random_state)
     else:
         loaded.observation = observe_served(model, first, probe, arrays, expected)
-    if not probe.rows:
+    if not probe.rows or not again:
         return
 
     def same_again(path: Path) -> str:
@@ -172,10 +176,10 @@ def _reload(
         return _same_again(*glance_served(again, path, probe, expected), loaded, SERVE)
 
     def saved_again() -> str:
-        form.save(model, again)
+        form.save(model, written_again)
         return ""
 
-    again = folder / f"again-{form.FILE}"
+    written_again = folder / f"again-{form.FILE}"
     if form is own or artifact.capability is Capability.INFER:
         reason = "only your own code writes this artifact" if form is own else form.CANNOT
         loaded.checks.append(Check(group=Group.ROUND_TRIP, subject="model", tried=Tried.SKIPPED, message=reason))
@@ -184,7 +188,7 @@ def _reload(
         model = None
         gc.collect()
         broken = written.tried is Tried.BROKEN
-        loaded.checks.append(written if broken else _try(Group.ROUND_TRIP, lambda: same_again(again)))
+        loaded.checks.append(written if broken else _try(Group.ROUND_TRIP, lambda: same_again(written_again)))
     if form is not own:
         private.rename(moved)
     loaded.checks.append(_try(Group.RELOCATION, lambda: same_again(other)))

@@ -1,0 +1,102 @@
+"""What a drill leaves: metrics that DVC compares between commits, and a page. ERROR first, and better only at the end."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from reloadgate.drill.trials import MISSED, Area, Drill, Outcome, Trial, score_of
+from reloadgate.files import write_atomically
+from reloadgate.nouns import noun, write_json
+from reloadgate.verdict import Status
+
+METRICS = "drill.json"
+PAGE = "drill.html"
+
+
+@noun
+class Line:
+    """A damage, and what became of it in every artifact: a line of the page's table."""
+
+    area: Area
+    damage: str
+    imitates: str
+    seen: str
+    trials: tuple[Trial | None, ...]
+    """One for every column; None where it was not tried."""
+
+
+def begin(reports: Path) -> None:
+    """Set metrics and page to ERROR: a drill has begun, and has not ended."""
+    reason = "`reloadgate drill` began and has not ended: it is running, was stopped, or broke"
+    write_json(reports / METRICS, {"status": str(Status.ERROR)})
+    page = f"<!doctype html><html lang=en><meta charset=utf-8><title>drill: ERROR</title><h1>ERROR</h1><p>{reason}</p></html>\n"
+    write_atomically(reports / PAGE, page.encode())
+
+
+def publish(reports: Path, drill: Drill) -> None:
+    write_atomically(reports / PAGE, html(drill).encode())
+    write_json(reports / METRICS, metrics(drill))
+
+
+def metrics(drill: Drill) -> dict[str, Any]:
+    """Scores and counts, of all, by area and by model; no score where nothing could be noticed."""
+    models = sorted({trial.model for trial in drill.trials})
+    return {
+        "status": str(drill.status),
+        **_figures(drill.trials),
+        "areas": {str(area): _figures(t for t in drill.trials if t.area is area) for area in _areas(drill)},
+        "models": {model: _figures(t for t in drill.trials if t.model == model) for model in models},
+    }
+
+
+def _figures(trials: Iterable[Trial]) -> dict[str, Any]:
+    chosen = tuple(trials)
+    score = score_of(chosen)
+    counts = {str(outcome).replace(" ", "_"): sum(t.outcome is outcome for t in chosen) for outcome in Outcome}
+    return counts | ({} if score.share is None else {"score": round(score.share, 5)})
+
+
+def _areas(drill: Drill) -> list[Area]:
+    return [area for area in Area if any(trial.area is area for trial in drill.trials)]
+
+
+def areas(drill: Drill) -> list[tuple[str, dict[str, Any]]]:
+    """The figures of every area, and of all, for a table."""
+    figures = [(str(area), _figures(t for t in drill.trials if t.area is area)) for area in _areas(drill)]
+    return [*figures, ("all", _figures(drill.trials))]
+
+
+def html(drill: Drill) -> str:
+    """The page of a drill: survivors first."""
+    from reloadgate.page import template
+
+    columns = sorted({(trial.model, trial.artifact) for trial in drill.trials if trial.outcome is not Outcome.NOT_APPLICABLE})
+    page: str = template("drill.html").render(
+        drill=drill, areas=areas(drill), missed=[t for t in drill.trials if t.outcome in MISSED], columns=columns,
+        lines=lines(drill, columns), alone=alone(drill.trials), Outcome=Outcome,
+        tones={Outcome.CAUGHT: "PASS", Outcome.DIGEST: "FAIL", Outcome.SURVIVED: "FAIL", Outcome.EQUIVALENT: "NOTED",
+               Outcome.NOT_APPLICABLE: "NONE"},
+    )  # fmt: skip
+    return page
+
+
+def lines(drill: Drill, columns: list[tuple[str, str]]) -> list[Line]:
+    """The damages in the order in which they are declared, each with what became of it in every column."""
+    by_damage: dict[tuple[Area, str], dict[tuple[str, str], Trial]] = {}
+    for trial in drill.trials:
+        by_damage.setdefault((trial.area, trial.damage), {})[trial.model, trial.artifact] = trial
+    found = []
+    for (area, damage), cells in sorted(by_damage.items(), key=lambda item: list(Area).index(item[0][0])):
+        first = next(iter(cells.values()))
+        trials = tuple(cells.get(column) for column in columns)
+        found.append(Line(area=area, damage=damage, imitates=first.imitates, seen=first.seen, trials=trials))
+    return found
+
+
+def alone(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
+    """Damages that one group of checks alone caught, by the group: without it they would have passed."""
+    found: dict[str, list[Trial]] = {}
+    for trial in trials:
+        if trial.outcome is Outcome.CAUGHT and len(trial.by) == 1:
+            found.setdefault(trial.by[0], []).append(trial)
+    return found

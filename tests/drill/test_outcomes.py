@@ -1,0 +1,236 @@
+"""What became of a damage, the score, and what a drill leaves."""
+
+import json
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builders import Built, build, comparison, difference, row
+from drill.versions import KERAS, write_version
+from reloadgate.comparison import Outcome as RowOutcome
+from reloadgate.drill.copies import Copy, Original
+from reloadgate.drill.damages import DAMAGES
+from reloadgate.drill.damages import pipeline as scenes
+from reloadgate.drill.gating import gate_trials
+from reloadgate.drill.outcomes import AGAIN, judged_trial, waits_for_more
+from reloadgate.drill.report import METRICS, PAGE, alone, areas, begin, html, metrics, publish
+from reloadgate.drill.running import _drill
+from reloadgate.drill.trials import Area, Drill, Outcome, Trial, score_of
+from reloadgate.evidence import EVIDENCE_DIR, Capability, Group
+from reloadgate.judge import judge
+from reloadgate.policy import Policy, policy_from
+from reloadgate.project import Subject
+from reloadgate.terminal import show_drill
+from reloadgate.verdict import Status
+
+DAMAGE = DAMAGES[0]
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    root = tmp_path_factory.mktemp("drilled")
+    write_version(root / "models/m/1.0.0", KERAS)
+    return Copy(Original(Subject(name="m", path=str(root / "models/m/1.0.0")), None), (KERAS,), root / "copies/1/1.0.0")
+
+
+def tried(copy: Copy, *rows: Any, policy: Policy | None = None, files: dict[str, str] | None = None) -> Trial:
+    """The trial of a copy whose comparison has these rows, and is all right otherwise."""
+    compared = comparison(*rows).models[0]
+    now = {file.path: file.sha256 for file in copy.recorded} if files is None else files
+    compared = replace(compared, artifacts=tuple(replace(facts, files=now) for facts in compared.artifacts))
+    policy = policy or Policy()
+    whole = replace(comparison(), models=(compared,))
+    return judged_trial(copy, DAMAGE, compared, judge(whole, policy).models[0], policy)
+
+
+def moved(group: Group, by: float) -> Any:
+    return row(group, RowOutcome.DIFFERS, difference=difference(by))
+
+
+def test_a_catch_names_the_groups_that_caught_it_in_their_order_and_what_the_first_said(copy: Copy) -> None:
+    trial = tried(copy, moved(Group.WEIGHTS, 0.5), moved(Group.PREDICTIONS, 0.25))
+    assert (trial.outcome, trial.by) == (Outcome.CAUGHT, ("weights", "predictions"))
+    assert trial.reason.startswith("weights: the weights")
+
+
+def test_what_nobody_could_look_at_is_no_catch_of_its_own(copy: Copy) -> None:
+    unlooked = row(Group.RESUME, RowOutcome.UNCHECKED, subject="", detail="nothing of resume was looked at")
+    assert tried(copy, row(Group.LOAD, RowOutcome.BROKEN), unlooked).by == ("load",)
+
+
+def test_where_nothing_but_the_digest_tells_it_is_no_catch(copy: Copy) -> None:
+    assert tried(copy, files={KERAS.path: "0" * 64}).outcome is Outcome.DIGEST
+    assert tried(copy).outcome is Outcome.SURVIVED
+
+
+def test_a_survivor_says_which_tolerance_let_it_through_and_which_would_not_have(copy: Copy) -> None:
+    loose = policy_from({"tolerances": {"weights": 1e-3, "predictions": 1e-3}})
+    trial = tried(copy, moved(Group.WEIGHTS, 1e-5), moved(Group.PREDICTIONS, 2e-6), policy=loose)
+    assert trial.outcome is Outcome.SURVIVED
+    assert "a tighter tolerance: `tolerances.weights` below 1e-05" in trial.advice
+    assert "a tighter tolerance: `tolerances.predictions` below 2e-06" in trial.advice
+    tight = policy_from({"tolerances": {"weights": 1e-3, "predictions": 1e-6}})
+    assert tried(copy, moved(Group.WEIGHTS, 1e-5), moved(Group.PREDICTIONS, 2e-6), policy=tight).outcome is Outcome.CAUGHT
+
+
+def test_a_survivor_says_which_setting_let_it_through(copy: Copy) -> None:
+    anywhere = policy_from({"location": "any"})
+    assert "`policy.location: persistent`" in tried(copy, row(Group.LOCATION, RowOutcome.BROKEN), policy=anywhere).advice
+    recorded = 'a record of the version that git tracks: `reloadgate.save(..., records="reports/versions")`'
+    assert recorded in tried(copy).advice  # the copy's version has none
+
+
+def test_a_survivor_that_moved_nothing_says_what_the_probe_never_reaches(copy: Copy) -> None:
+    with_record = Copy.__new__(Copy)
+    with_record.__dict__ |= copy.__dict__ | {"original": Original.__new__(Original)}
+    with_record.original.__dict__ |= copy.original.__dict__ | {"recorded": True}
+    advice = tried(with_record, row(Group.RESUME, RowOutcome.NOT_EXERCISED, subject="layers/dense/vars/1")).advice
+    assert advice[0].startswith("a probe that exercises layers/dense/vars/1")
+    assert any("output is never 3 on its 5 rows" in one for one in advice)  # of the predictions in the evidence
+    assert any("more than 3 resumed steps" in one for one in advice)
+
+
+def test_only_what_loads_again_is_left_for_later() -> None:
+    loads = [row(group, RowOutcome.UNCHECKED, subject="") for group in AGAIN]
+    assert waits_for_more(judge(comparison(*loads), Policy()).models[0])
+    assert waits_for_more(judge(comparison(), Policy()).models[0])
+    assert not waits_for_more(judge(comparison(*loads, moved(Group.WEIGHTS, 1.0)), Policy()).models[0])
+    assert not waits_for_more(judge(comparison(row(Group.RESUME, RowOutcome.UNCHECKED, subject="")), Policy()).models[0])
+    assert not waits_for_more(judge(comparison(row(Group.ROUND_TRIP, RowOutcome.BROKEN)), Policy()).models[0])
+
+
+# The score
+
+
+def trial(outcome: Outcome, **fields: Any) -> Trial:
+    usual: dict[str, Any] = {
+        "model": "m", "artifact": "model.keras", "area": Area.WEIGHTS, "damage": "zeroed", "imitates": "i", "seen": "s",
+        "by": ("weights",) if outcome is Outcome.CAUGHT else (), "reason": "r", "advice": (),
+    }  # fmt: skip
+    return Trial(outcome=outcome, **(usual | fields))
+
+
+def drilled(*outcomes: Outcome, min_score: float | None = None, unfit: dict[str, str] | None = None) -> Drill:
+    return _drill([trial(outcome) for outcome in outcomes], unfit or {}, Policy(), min_score, 1.0)
+
+
+def test_the_score_is_a_share_of_what_can_be_noticed() -> None:
+    score = score_of(trial(outcome) for outcome in Outcome)
+    assert (score.caught, score.missed, score.share) == (1, 2, 1 / 3)
+    assert score_of([trial(Outcome.EQUIVALENT), trial(Outcome.NOT_APPLICABLE)]).share is None
+
+
+def test_nothing_tried_is_no_pass() -> None:
+    assert drilled().status is Status.UNVERIFIED
+    assert drilled(Outcome.EQUIVALENT, Outcome.NOT_APPLICABLE, min_score=0.0).status is Status.UNVERIFIED
+
+
+def test_the_score_is_a_gate_where_one_is_asked_for() -> None:
+    outcomes = (Outcome.CAUGHT, Outcome.CAUGHT, Outcome.CAUGHT, Outcome.DIGEST)
+    assert drilled(*outcomes).status is Status.PASS
+    assert drilled(*outcomes, min_score=0.75).status is Status.PASS
+    assert drilled(*outcomes, min_score=0.76).status is Status.FAIL
+
+
+def test_what_does_not_pass_undamaged_is_not_scored() -> None:
+    found = drilled(Outcome.CAUGHT, unfit={"m model.keras": "weights: they differ"})
+    assert (found.status, found.trials) == (Status.UNVERIFIED, ())
+    assert "they differ" in found.reason
+
+
+# What it leaves
+
+
+def test_metrics_are_numbers_by_area_and_by_model() -> None:
+    found = _drill(
+        [trial(Outcome.CAUGHT), trial(Outcome.DIGEST, area=Area.STATE), trial(Outcome.NOT_APPLICABLE, area=Area.PLACE)],
+        {}, Policy(), None, 1.0,
+    )  # fmt: skip
+    written = metrics(found)
+    assert (written["score"], written["caught"], written["caught_by_the_digest_alone"]) == (0.5, 1, 1)
+    assert written["areas"]["weights"]["score"] == 1
+    assert "score" not in written["areas"]["place"]
+    assert written["models"]["m"]["score"] == 0.5
+    assert [area for area, _ in areas(found)] == ["weights", "state", "place", "all"]
+
+
+def test_the_page_shows_what_was_not_caught_first_and_asks_for_nothing_outside() -> None:
+    found = _drill(
+        [trial(Outcome.CAUGHT), trial(Outcome.SURVIVED, damage="<b>lost", advice=("`tolerances.weights` below 1",))],
+        {"x model.keras": "`y`"}, Policy(), None, 1.0,
+    )  # fmt: skip
+    page = html(found)
+    assert page.index("&lt;b&gt;lost") < page.index("Every damage")
+    assert "<code>tolerances.weights</code>" in page
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            assert tag not in ("script", "link", "img")
+            assert all(not (value or "").startswith(("http", "//")) for _, value in attrs)
+
+    Reader().feed(page)
+
+
+def test_metrics_and_page_say_error_until_the_drill_has_ended(tmp_path: Path) -> None:
+    publish(tmp_path, drilled(Outcome.CAUGHT))
+    begin(tmp_path)
+    assert json.loads((tmp_path / METRICS).read_text()) == {"status": "ERROR"}
+    assert "ERROR" in (tmp_path / PAGE).read_text()
+    publish(tmp_path, drilled(Outcome.CAUGHT))
+    assert json.loads((tmp_path / METRICS).read_text())["status"] == "PASS"
+
+
+def test_the_terminal_names_what_was_not_caught_and_what_would(capsys: pytest.CaptureFixture[str]) -> None:
+    found = _drill([trial(Outcome.CAUGHT), trial(Outcome.DIGEST, advice=("more steps",))], {}, Policy(), 0.9, 1.0)
+    show_drill(found, areas(found), "reports/drill.html")
+    said = capsys.readouterr().out
+    assert "50.0%" in said
+    assert "caught by the digest alone: m model.keras: zeroed (weights)\n  → more steps" in said
+    assert said.rstrip().endswith("FAIL: 50.0% of the damages that can be noticed were caught, and 90.0% were asked for")
+
+
+def test_what_one_group_alone_caught_is_told_by_group() -> None:
+    both = trial(Outcome.CAUGHT, by=("weights", "resume"))
+    assert alone([trial(Outcome.CAUGHT), both, trial(Outcome.SURVIVED)]) == {"weights": [trial(Outcome.CAUGHT)]}
+
+
+# The pipeline's own damages
+
+
+@pytest.fixture
+def healthy(tmp_path: Path) -> Built:
+    """A version that was reloaded and passes; its artifact can be read without TensorFlow."""
+    return build(tmp_path)
+
+
+def test_the_gate_answers_every_damage_of_the_pipeline(healthy: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def spoil(scene: scenes.Scene) -> None:
+        scene.copy.write(scene.copy.path, b"other bytes")
+
+    monkeypatch.setattr(scenes, "_damage_weights", spoil)  # the artifact of these evidences is no archive
+    original = Original(healthy.subject, healthy.record(tmp_path / "records")["digits"])
+    place = tmp_path / "copies/1/1.0.0"
+    pristine = Copy(original, original.saved.artifacts, place)
+    pristine.seal()
+    subject = Subject(name="digits", path=str(place))
+    trials = gate_trials(original, pristine, subject, {"digits": pristine.record("digits")}, healthy.evidence, Policy())
+    assert {one.damage for one in trials} == {damage.name for damage in scenes.DAMAGES}
+    assert {one.outcome for one in trials} == {Outcome.CAUGHT}, [one for one in trials if one.outcome is not Outcome.CAUGHT]
+    assert all(one.by == ("gate",) and one.reason for one in trials)
+
+
+def test_a_scene_that_nobody_damaged_passes_the_gate(healthy: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the gate would seem to answer everything."""
+    nothing = replace(scenes.DAMAGES[0], name="nothing", apply=lambda scene: None)
+    monkeypatch.setattr("reloadgate.drill.gating.DAMAGES", [nothing])
+    original = Original(healthy.subject, None)
+    place = tmp_path / "copies/1/1.0.0"
+    pristine = Copy(original, original.saved.artifacts, place)
+    pristine.seal()
+    (trial,) = gate_trials(original, pristine, Subject(name="digits", path=str(place)), {}, healthy.evidence, Policy())
+    assert trial.outcome is Outcome.SURVIVED
+    assert Capability.RESUME in {artifact.capability for artifact in pristine.artifacts}
+    assert (place / EVIDENCE_DIR).is_dir()
