@@ -12,8 +12,8 @@ Line = dict[str, Any]
 
 TABLES: dict[str, tuple[Group, ...]] = {
     "version": (
-        Group.EVIDENCE, Group.INSPECT, Group.INTEGRITY, Group.LOCATION, Group.CONTAINMENT, Group.LOAD, Group.AGREEMENT, Group.ROUND_TRIP,
-        Group.EXPECTATIONS,
+        Group.EVIDENCE, Group.INSPECT, Group.INTEGRITY, Group.LOCATION, Group.CONTAINMENT, Group.LOAD, Group.AGREEMENT,
+        Group.ROUND_TRIP, Group.EXPECTATIONS,
     ),
     "variables": (Group.STRUCTURE, Group.WEIGHTS, Group.ASSETS, Group.RANDOM_STATE),
     "optimizer": (Group.COMPILE, Group.OPTIMIZER),
