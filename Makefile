@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 export PATH := $(abspath $(BIN)):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help setup repro verify release test check bench lint types schemas allowlist fuzz kills lock clean
+.PHONY: help setup repro verify release test check bench lint types docs schemas allowlist fuzz kills lock clean
 
 help: ## List every target
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -64,6 +64,9 @@ kills: setup ## Kill save, reload and judge at 200 random moments and look at wh
 lock: setup ## Lock again: versions and hashes, no addresses
 	printf 'uv\n' | uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 - -o requirements-setup.lock
 	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements.lock
+
+docs: setup ## Build the documentation in site/, without the network
+	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --strict
 
 schemas: setup ## Write the JSON Schemas of what a run leaves
 	$(BIN)/python -m reloadgate.schemas docs/schemas

@@ -252,3 +252,14 @@ def test_pictures_take_their_colours_and_font_from_the_page(shown: str) -> None:
 
 def test_markup_in_a_name_is_text_in_a_picture_too() -> None:
     assert "<b>" not in pictures.drift({"<b>&": (1e-3, 1e-2)}, "after")
+
+
+def test_what_does_not_hold_is_explained_on_the_page(shown: str) -> None:
+    text = text_of(shown)
+    assert "what this means, and what mends it" in text
+    assert explanations_of(Group.OPTIMIZER)[0] in text
+    assert explanations_of(Group.INSPECT)[0] not in text, "what holds needs no explanation"
+
+
+def explanations_of(group: Group) -> tuple[str, ...]:
+    return page.explanations()[str(group)]

@@ -179,11 +179,12 @@ def judge(
     from reloadgate.nouns import from_dict, read_json
     from reloadgate.project import EVIDENCE, REPORTS, read_policy
     from reloadgate.remote import with_remote
+    from reloadgate.suites import with_suites
 
     report.begin(REPORTS, "reloadgate judge")
     settings = read_policy(policy or ())
     path = REPORTS / "comparison.json"
-    comparison = with_remote(from_dict(Comparison, read_json(path), str(path)), settings)
+    comparison = with_suites(with_remote(from_dict(Comparison, read_json(path), str(path)), settings), settings)
     verdict = judge_all(comparison, settings)
     if expectations:
         from reloadgate.expectations import agreed, check

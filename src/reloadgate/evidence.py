@@ -33,6 +33,8 @@ class Group(StrEnum):
     AGREEMENT = "agreement"
     ROUND_TRIP = "round trip"
     RESUME = "resume"
+    EXPECTATIONS = "expectations"
+    """Of suites of the user's own."""
 
 
 class Kind(StrEnum):

@@ -14,6 +14,7 @@ from reloadgate.nouns import from_dict, noun, read_json
 from reloadgate.policy import Policy
 from reloadgate.project import Subject, VersionRecord
 from reloadgate.remote import is_of_remote, with_remote
+from reloadgate.suites import with_suites
 from reloadgate.verdict import Status, Verdict, worst
 
 
@@ -47,7 +48,7 @@ def gate(
     if only is not None:
         subjects = [subject for subject in subjects if subject.name == only]
         records = {name: record for name, record in records.items() if name == only}
-    comparison = with_remote(compare(subjects, evidence, records), policy)
+    comparison = with_suites(with_remote(compare(subjects, evidence, records), policy), policy)
     verdict = judge(comparison, policy)
     objections = [*_other_models(subjects, records), *_other_bytes(verdict)]
     statuses = {verdict.status, *({Status.UNVERIFIED} if objections else ())}

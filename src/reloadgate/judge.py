@@ -96,8 +96,11 @@ def _unlooked(model: ModelComparison, required: Mapping[str, Capability]) -> Ite
 
 
 def _unasked(model: ModelComparison, policy: Policy) -> Iterator[Row]:
+    """A row for what the policy alone asks for, and nobody looked at."""
     if policy.pushed and not any(map(is_of_remote, model.rows)):
         yield replace(_unchecked(model.model, "", Group.LOCATION, "nobody asked the remote"), subject=PUSHED)
+    if policy.suites and not any(row.group is Group.EXPECTATIONS for row in model.rows):
+        yield replace(_unchecked(model.model, "", Group.EXPECTATIONS, "nobody ran the suites"), subject=policy.suites)
 
 
 def _capabilities(model: ModelComparison, required: Mapping[str, Capability], policy: Policy) -> Iterator[Row]:

@@ -85,8 +85,17 @@ def html(verdict: Verdict, comparison: Comparison | None, evidence: Path | None,
     page: str = template("report.html").render(
         verdict=verdict, words=WORDS[verdict.status], models=models, Status=Status, BAD=BAD, drawable=pictures.drawable(),
         policy=tuple(_flat("", to_dict(verdict.policy))), drifts={drift.model: drift for drift in drifts}, DRIFTED=DRIFTED,
+        explanations=explanations(),
     )  # fmt: skip
     return page
+
+
+@lru_cache(maxsize=1)
+def explanations() -> dict[str, tuple[str, ...]]:
+    """What stands behind a group that does not hold, in paragraphs, by group; the documentation shows the same text."""
+    text = (Path(__file__).parent / "templates/findings.md").read_text(encoding="utf-8")
+    sections = (section.split("\n\n") for section in text.removeprefix("## ").split("\n## "))
+    return {heading: tuple(" ".join(one.split()) for one in paragraphs) for heading, *paragraphs in sections}
 
 
 @lru_cache(maxsize=2)

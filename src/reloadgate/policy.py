@@ -115,6 +115,8 @@ class Policy:
     own_loader: OwnLoader = OwnLoader.NOTED
     pushed: bool = False
     """Whether DVC's remote must have every file of a version: then it is asked at every verdict."""
+    suites: str = ""
+    """A folder of Great Expectations suites of the user's own, one a table; "" for none."""
     tolerances: Tolerances = Tolerances()
     other_environment: OtherEnvironment = OtherEnvironment()
     noise_cap: float = 1e-6

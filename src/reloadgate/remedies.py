@@ -65,6 +65,8 @@ _REMEDIES: dict[tuple[Group, Outcome | None], str] = {
         Group.RESUME,
         Outcome.UNCHECKED,
     ): "give `save` a probe with targets on which the model can train, and one step or more",
+    (Group.EXPECTATIONS, Outcome.UNCHECKED): "mend the suite: it must name columns and rows that there are",
+    (Group.EXPECTATIONS, None): "the policy holds, and a suite of your own does not: mend the model, or change what it expects",
     (Group.RESUME, None): (
         "look at the rows of optimizer and compile first; where they are the same, a loss, schedule or layer keeps state "
         "that is not saved"

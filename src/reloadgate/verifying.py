@@ -17,6 +17,7 @@ from reloadgate.progress import Watch
 from reloadgate.project import Subject, VersionRecord, demand_readable
 from reloadgate.reload import NOBODY, reload
 from reloadgate.remote import with_remote
+from reloadgate.suites import with_suites
 from reloadgate.verdict import Verdict
 
 LOCAL = EngineSettings()
@@ -60,7 +61,7 @@ def verify_all(
     compared: dict[str, ModelComparison] = {}
     with contextlib.nullcontext(evidence) if evidence else scratch("verify") as folder:
         for subject in reload(subjects, folder, start, settings.limits, watch, strict=policy.own_loader == OwnLoader.STRICT):
-            found = with_remote(compare([subject], folder, records), policy)
+            found = with_suites(with_remote(compare([subject], folder, records), policy), policy)
             compared[subject.name] = found.models[0]
             watch.judged(subject.name, judge(found, policy).status)
     comparison = Comparison(schema_version=SCHEMA_VERSION, models=tuple(compared[subject.name] for subject in subjects))

@@ -1,0 +1,90 @@
+"""Great Expectations at work: a suite on a table, as a checkpoint, with Data Docs where they are wanted."""
+
+import shutil
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from reloadgate.errors import UsageError
+from reloadgate.extras import need
+from reloadgate.files import scratch
+
+SITE = "local"
+
+
+class Checkpoints:
+    """Runs suites on tables in one context that lives in memory."""
+
+    def __init__(self, context: Any, actions: list[Any]) -> None:
+        self._context, self._actions = context, actions
+        self._source = context.data_sources.add_pandas("comparison")
+
+    def run(self, name: str, lines: Sequence[dict[str, Any]], expectations: Sequence[Any]) -> list[Any]:
+        """What became of every expectation of a suite, in their order.
+
+        Args:
+            name: of the suite, once only.
+            expectations: Great Expectations' own, or mappings of `type` and `kwargs`.
+
+        Raises:
+            UsageError: it does not take all of them; Great Expectations itself leaves out what it does not know.
+        """
+        import great_expectations as gx
+        import pandas as pd
+
+        batch = self._source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
+        suite = self._context.suites.add(gx.ExpectationSuite(name=name, expectations=list(expectations)))
+        if len(suite.expectations) != len(expectations):
+            taken, wanted = len(suite.expectations), len(expectations)
+            raise UsageError(f"Great Expectations knows {taken} of its {wanted} expectations; see their types and kwargs")
+        definition = self._context.validation_definitions.add(gx.ValidationDefinition(name=name, data=batch, suite=suite))
+        checkpoint = gx.Checkpoint(name=name, validation_definitions=[definition], actions=self._actions)
+        result = self._context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": pd.DataFrame(list(lines))})
+        (validation,) = result.run_results.values()
+        return list(validation.results)
+
+
+@contextmanager
+def checkpoints(docs: Path | None = None) -> Iterator[Checkpoints]:
+    """Great Expectations, imported here (about five seconds).
+
+    Args:
+        docs: the folder that Data Docs of all that is run replace, when they are whole; None for none.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    need("expectations", "a Great Expectations suite")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # deprecations inside Great Expectations' own dependencies
+        import great_expectations as gx
+
+        context = gx.get_context(mode="ephemeral")
+        context.variables.progress_bars = {"globally": False}
+        with _site(context, docs) as actions:
+            yield Checkpoints(context, actions)
+
+
+@contextmanager
+def _site(context: Any, docs: Path | None) -> Iterator[list[Any]]:
+    """The actions that write Data Docs beside their place, and put them there at the end."""
+    if docs is None:
+        yield []
+        return
+    from great_expectations.checkpoint import UpdateDataDocsAction
+
+    docs.parent.mkdir(parents=True, exist_ok=True)
+    with scratch("docs", docs.parent) as folder:
+        made = folder / "site"
+        store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(made.absolute())}
+        site = {
+            "class_name": "SiteBuilder",
+            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+            "store_backend": store,
+        }
+        context.add_data_docs_site(SITE, site)
+        yield [UpdateDataDocsAction(name="docs", site_names=[SITE])]
+        shutil.rmtree(docs, ignore_errors=True)
+        made.rename(docs)
