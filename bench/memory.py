@@ -21,7 +21,8 @@ from reloadgate.evidence import EVIDENCE_DIR, read_saved
 from reloadgate.live.fresh import reload_artifact
 version, out = Path(sys.argv[1]), Path(sys.argv[2])
 with tempfile.TemporaryDirectory() as folder:
-    reload_artifact(version, read_saved(version / EVIDENCE_DIR)[0].artifacts[0], out, Path(folder), uncontained="", strict=False, again=True)
+    artifact = read_saved(version / EVIDENCE_DIR)[0].artifacts[0]
+    reload_artifact(version, artifact, out, Path(folder), uncontained="", strict=False, again=True)
 print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))
 """
 
