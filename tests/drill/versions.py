@@ -221,7 +221,7 @@ def write_version(version: Path, *artifacts: Artifact) -> SavedEvidence:
     writer.write(evidence / "arrays.npz")
     probe(5).write(evidence / "probe.npz")
     saved = SavedEvidence(
-        schema_version=SCHEMA_VERSION, progress=Progress(epoch=1, step=40), artifacts=artifacts, files=manifest(version),
+        schema_version=SCHEMA_VERSION, progress=Progress(epoch=1, batch=0, step=40), artifacts=artifacts, files=manifest(version),
         recipe=Recipe(loader=None, builder=None, imports=(), code_path=(".",)), environment=ENVIRONMENT, hash_seed="random",
         observation=observation, arrays_sha256=sha256_file(evidence / "arrays.npz")[0],
         probe_sha256=sha256_file(evidence / "probe.npz")[0],
