@@ -1,6 +1,7 @@
 """What the user declared: the modules are imported, and what they bring may be named by an artifact."""
 
 import importlib
+import itertools
 import sys
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def _refuse_own_code(recipe: Recipe, version: Path) -> None:
         if name.partition(".")[0] in sys.stdlib_module_names:
             raise UsageError(f"the module {name} is Python's own, and neither loads nor builds a model: name a function of yours")
     for name in (*functions, *recipe.imports):
-        for base in sys.path:
-            place = Path(base, *name.split(".")).resolve()
-            if version in (place, *place.parents):
+        for base, number in itertools.product(sys.path, range(1, name.count(".") + 2)):
+            place = Path(base, *name.split(".")[:number]).resolve()
+            if version in (place, *place.parents) and (place.is_dir() or any(place.parent.glob(f"{place.name}.*"))):
                 raise UsageError(f"{name} would be imported from the version itself ({place}): keep code outside of versions")
