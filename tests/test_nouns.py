@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import json
 import operator
+import re
 import types
 from enum import StrEnum
 from pathlib import Path
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from builders import build
 from reloadgate.comparison import Comparison
 from reloadgate.errors import UnreadableRecordError
-from reloadgate.evidence import ReloadedEvidence, SavedEvidence, Sealed, read_saved
+from reloadgate.evidence import Artifact, File, ReloadedEvidence, SavedEvidence, Sealed, read_saved
 from reloadgate.judge import judge
 from reloadgate.nouns import SCHEMA_VERSION, canonical, digest, from_dict, read_json, to_dict, write_json
 from reloadgate.policy import Policy, Relative, Tolerances
@@ -55,6 +56,8 @@ def any_of(hint: Any, least: float | None = None) -> st.SearchStrategy[Any]:
         drawn = {name: any_of(one, floor) for name, one in names.items()} | (
             {"schema_version": st.just(SCHEMA_VERSION)} if "schema_version" in names else {}
         )
+        if hint in (Artifact, File):
+            drawn["path"] = st.sampled_from(["model.keras", "variables/variables.index", "."])
         if hint is Policy:
             drawn["flips"] = st.integers(min_value=0)
         return st.builds(hint, **drawn)
@@ -127,6 +130,8 @@ def altered(data: Any, path: str, value: Any) -> Any:
         ("observation.logs", {}, "array"),
         ("environment.settings.X", 1, "string"),
         ("files[0].size", None, "integer"),
+        ("observation.variables[0].noise", 10**400, "number"),
+        ("observation.variables[0].noise", -(10**400), "number"),
         ("probe_sha", None, "Unexpected"),
         ("recipe", GONE, "required"),
         ("schema_version", 1.0, "string"),
@@ -142,6 +147,13 @@ def test_a_field_that_is_unknown_missing_or_mistyped_is_refused_by_its_path(
     assert said.startswith("evidence.json: ")
     assert f" {path}: " in said
     assert complaint in said
+
+
+@pytest.mark.parametrize("out", ["../../key", "/etc/passwd", "a/../../b", "..", "", "a\0b"])
+@pytest.mark.parametrize("place", ["files[0]", "artifacts[0]"])
+def test_a_path_that_leads_out_of_the_version_is_refused_by_its_place(saved: dict[str, Any], place: str, out: str) -> None:
+    with pytest.raises(UnreadableRecordError, match=re.escape(f" {place}: ") + ".*no path inside of a model version"):
+        from_dict(SavedEvidence, altered(saved, f"{place}.path", out), "evidence.json")
 
 
 @pytest.mark.parametrize("data", [None, [], "text", 1, True])

@@ -56,6 +56,12 @@ class Capability(StrEnum):
     RESUME = "resume"
 
 
+def _demand_inside(path: str) -> None:
+    """A path that leads out of the version would be read, and written, wherever who forged it likes."""
+    if not path or path.startswith("/") or "\0" in path or ".." in path.split("/"):
+        raise ValueError(f"{path!r} is no path inside of a model version")
+
+
 @noun
 class File:
     """A file of the model version: path relative to it, SHA-256, size in bytes."""
@@ -63,6 +69,9 @@ class File:
     path: str
     sha256: str
     size: int
+
+    def __post_init__(self) -> None:
+        _demand_inside(self.path)
 
 
 @noun
@@ -205,6 +214,9 @@ class Artifact:
     """Relative to the version's directory; "." for the user's own loader, which is given the directory."""
     capability: Capability
     """The most that its format can do with the installed Keras."""
+
+    def __post_init__(self) -> None:
+        _demand_inside(self.path)
 
 
 @noun

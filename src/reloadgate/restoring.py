@@ -1,6 +1,5 @@
 """`restore`: everything back, so that training goes on as if it had never stopped."""
 
-import importlib
 import os
 from pathlib import Path
 from typing import Any
@@ -8,48 +7,69 @@ from typing import Any
 from reloadgate.arrays import ArrayReader, ArrayWriter, array_digest
 from reloadgate.errors import RefusedError
 from reloadgate.evidence import EVIDENCE_DIR, Artifact, Capability, Kind, Progress, SavedEvidence, broken_seals, read_saved
-from reloadgate.files import sha256_file
-from reloadgate.formats import format_named, own
+from reloadgate.files import project_root, scratch, sha256_file
+from reloadgate.formats import belongs, format_named, own
+from reloadgate.inspection import HARMLESS, all_findings, inspect, said
 from reloadgate.probe import Probe
+from reloadgate.project import read_limits
 
 
 def restore(version: str | os.PathLike[str]) -> tuple[Any, Progress]:
     """The model of a version and its progress: weights, optimizer, and the random state that no format holds.
 
     Continuing with the same data in the same order gives bit for bit what the uninterrupted run gives. The declared imports
-    and the loader or builder must be importable here.
+    and the loader or builder must be importable here. What is loaded is a copy of the bytes that were hashed and inspected; your
+    own loader is given the version's directory.
 
     Returns:
         The compiled model, and how many epochs, batches of the next epoch, and steps in all were complete.
 
     Raises:
-        RefusedError: the files or the evidence are not those that were recorded, no artifact can resume, or what was loaded
-            is not the model that was saved.
+        RefusedError: the files or the evidence are not those that were recorded, no artifact can resume, inspection refuses it,
+            or what was loaded is not the model that was saved.
         UnreadableRecordError: the version has no evidence.
     """
+    from reloadgate.live.declared import declared
+
     directory = Path(version).absolute()
     saved, arrays = read_saved(directory / EVIDENCE_DIR)
-    refuse_altered(directory, saved)
     artifact = resuming(directory, saved)
     form = format_named(artifact.format)
-    for module in saved.recipe.imports:
-        importlib.import_module(module)
-    inputs = None
-    if saved.probe_sha256 is not None and form.NEEDS_BUILDER:
-        from reloadgate.live.look import Look
+    with scratch("restore") as folder:
+        refuse_altered(directory, saved, None if form is own else artifact, folder)
+        names = declared(saved.recipe, directory)
+        if form is not own:
+            _refuse_uninspected(folder / artifact.path, names, directory)
+        inputs = None
+        if saved.probe_sha256 is not None and form.NEEDS_BUILDER:
+            from reloadgate.live.look import Look
 
-        inputs = Look(None, Probe.read(directory / EVIDENCE_DIR / "probe.npz"), ArrayWriter()).inputs[0]
-    model = form.load(directory if form is own else directory / artifact.path, saved.recipe, inputs)
+            inputs = Look(None, Probe.read(directory / EVIDENCE_DIR / "probe.npz"), ArrayWriter()).inputs[0]
+        model = form.load(directory if form is own else folder / artifact.path, saved.recipe, inputs)
     put_in_place(model, saved, arrays, directory)
     return model, saved.progress
 
 
-def refuse_altered(directory: Path, saved: SavedEvidence) -> None:
-    """Raise where a file of the version or of its evidence is not what was recorded."""
+def _refuse_uninspected(path: Path, names: list[str], directory: Path) -> None:
+    (inspected,) = inspect([path], names, read_limits(project_root(directory) or directory))
+    refused = [one for one in all_findings(inspected) if one.refused and one.code not in HARMLESS]
+    if refused:
+        raise RefusedError(f"{directory} was not loaded, because inspection refuses it: {said(refused[0])}")
+
+
+def refuse_altered(directory: Path, saved: SavedEvidence, artifact: Artifact | None = None, copies: Path | None = None) -> None:
+    """Raise where a file of the version or of its evidence is not what was recorded.
+
+    Args:
+        artifact: its files are copied into `copies` while they are hashed.
+    """
     altered = broken_seals(directory / EVIDENCE_DIR, saved)
     for file in saved.files:
-        path = directory / file.path
-        if not path.is_file() or sha256_file(path)[0] != file.sha256:
+        path, copy = directory / file.path, None
+        if artifact and copies and belongs(artifact, Path(file.path)):
+            copy = copies / file.path
+            copy.parent.mkdir(parents=True, exist_ok=True)
+        if not path.is_file() or sha256_file(path, copy_to=copy)[0] != file.sha256:
             altered.append(f"{file.path}: {'not the bytes that were recorded' if path.is_file() else 'missing'}")
     if altered:
         raise RefusedError(

@@ -7,6 +7,7 @@ from reloadgate.inspection import Limits, limits_from
 def test_what_is_not_set_is_the_default() -> None:
     assert limits_from(None) == limits_from({}) == Limits()
     assert limits_from({"layers": 5000}) == Limits(layers=5000)
+    assert limits_from({"operations": ["AcmeMoments"]}) == Limits(operations=("AcmeMoments",))
 
 
 @pytest.mark.parametrize(
@@ -18,6 +19,8 @@ def test_what_is_not_set_is_the_default() -> None:
         ({"layers": "5"}, "a whole number above 0"),
         ({"layers": True}, "a whole number above 0"),
         ({"layers": 1.5}, "a whole number above 0"),
+        ({"operations": "AcmeMoments"}, "a list of names"),
+        ({"operations": [1]}, "a list of names"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(settings: dict[str, object], message: str) -> None:

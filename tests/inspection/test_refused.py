@@ -533,6 +533,15 @@ def test_operations_that_reach_files_or_programs(tmp_path: Path) -> None:
         assert of_graph(tmp_path, lambda g, op=operation: artifacts.node(body(g, "serve"), "n", op)) == {"graph-operation"}
 
 
+def test_operations_of_the_users_own_are_those_that_are_named(tmp_path: Path) -> None:
+    model = artifacts.saved_model()
+    artifacts.node(body(model.meta_graphs[0], "serve"), "n", "AcmeMoments")
+    artifacts.node(body(model.meta_graphs[0], "serve"), "s", "SaveV2", "x")
+    path = artifacts.write_saved_model(tmp_path / "sm", model)
+    for limits, places in ((Limits(), {"serve/n", "serve/s"}), (Limits(operations=("AcmeMoments", "SaveV2")), {"serve/s"})):
+        assert {finding.place.split(":")[1] for finding in all_findings(seen(path, limits=limits))} == places
+
+
 def test_constants_are_as_large_as_they_declare(tmp_path: Path) -> None:
     def large(g: Any) -> None:
         constant = artifacts.node(body(g, "serve"), "c", "Const").attr["value"].tensor

@@ -20,6 +20,9 @@ LOCATOR, END64 = struct.Struct("<4sIQI"), struct.Struct("<4sQ2H2I4Q")
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ENCRYPTED, DESCRIPTOR, UTF8 = 1, 8, 0x800
 COMPRESSION_HINTS = 6
+EXTRA = {0x0001, 0x000A, 0x5455, 0x5855, 0x7855, 0x7875, 0xD935}
+"""Fields beside a member's header that packers write: sizes above 4 GiB, times, owners, padding. Another may give it a second name,
+which some readers take."""
 FULL, FULL16 = 0xFFFFFFFF, 0xFFFF
 
 
@@ -110,12 +113,21 @@ def _check_entry(entry: zipfile.ZipInfo, limits: Limits, floor: int) -> None:
     kind = entry.external_attr >> 28 if entry.create_system == 3 else 0
     if kind not in ((0, 4) if entry.is_dir() else (0, 8)):
         raise RefusedError("member-type", name, "the member is a link or a device")
+    _check_extra(entry.extra, name)
     if entry.is_dir() and entry.file_size:
         raise RefusedError("member-type", name, "a directory that holds bytes")
     if entry.file_size > floor and entry.file_size > limits.ratio * entry.compress_size:
         raise RefusedError("ratio", name, f"{entry.file_size} bytes of {entry.compress_size}; the limit is {limits.ratio} times")
     if entry.compress_type == zipfile.ZIP_STORED and entry.file_size != entry.compress_size:
         raise RefusedError("zip-layout", name, "a stored member with two sizes")
+
+
+def _check_extra(extra: bytes, name: str) -> None:
+    while extra:
+        kind, size = struct.unpack("<2H", extra[:4]) if len(extra) >= 4 else (0, len(extra))
+        if kind not in EXTRA or 4 + size > len(extra):
+            raise RefusedError("zip-layout", name, f"a field {kind:#06x} beside its header, which no packer of models writes")
+        extra = extra[4 + size :]
 
 
 def _data_start(source: Source, entry: zipfile.ZipInfo) -> int:
@@ -135,6 +147,7 @@ def _data_start(source: Source, entry: zipfile.ZipInfo) -> int:
         sizes = re.search(rb"\x01\x00\x10\x00(.{16})", extra, re.DOTALL)
         size, packed = struct.unpack("<2Q", sizes[1]) if sizes else (-1, -1)
     theirs = (entry.CRC, entry.compress_size, entry.file_size)
+    _check_extra(extra, name)
     if (crc, packed, size) != theirs and not (flags & DESCRIPTOR and crc == packed == size == 0):
         raise RefusedError("zip-layout", name, "the member's own header has another size or checksum than the directory")
     return int(entry.header_offset + LOCAL.size + name_size + extra_size)

@@ -1,24 +1,22 @@
 """A tensor bundle: what TensorFlow keeps of variables, in an `.index` table and `.data` shards with checksums.
 
-Layout: `tensorflow/core/util/tensor_bundle`, over LevelDB's table format, whose `doc/table_format.md` describes it.
+Layout: `tensorflow/core/util/tensor_bundle`.
 """
 
 import bisect
-import re
 import struct
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from reloadgate.inspection.documents import parsed
+from reloadgate.inspection import index_table
 from reloadgate.inspection.found import RefusedError, Report, Variable
 from reloadgate.inspection.hdf5 import is_finite
+from reloadgate.inspection.index_table import crc32c, masked, varint
 from reloadgate.inspection.limits import Limits
 from reloadgate.inspection.messages import message
 from reloadgate.inspection.reading import BLOCK, Folder, Source
 
-FOOTER, MAGIC = 48, 0xDB4775248B80FB57
 SHARD = "{prefix}.data-{number:05d}-of-{count:05d}"
 STRING, VARIANT = 7, 21
 DTYPES = {1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", STRING: "string", 8: "complex64", 9: "int64",
@@ -26,10 +24,6 @@ DTYPES = {1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "in
           22: "uint32", 23: "uint64"}  # fmt: skip
 """`tensorflow.DataType` of what a variable may hold."""
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
-STATE = re.compile(
-    r"(?:(?:model_checkpoint_path|all_model_checkpoint_paths): \"([^\"\\\n]*)\"|"
-    r"(?:all_model_checkpoint_timestamps|last_preserved_timestamp): -?[\d.]+(?:e[+-]?\d+)?)"
-)
 
 
 def inspect(folder: Folder, prefix: str, limits: Limits, report: Report) -> None:
@@ -43,7 +37,7 @@ def inspect(folder: Folder, prefix: str, limits: Limits, report: Report) -> None
         raise RefusedError("missing-index", f"{prefix}.index", "the checkpoint has no index")
     header: Any = None
     entries: dict[str, Any] = {}
-    for key, value in _table(index, limits):
+    for key, value in index_table.entries(index, limits):
         if header is None:
             if key:
                 raise RefusedError("index", index.name, "it has no header")
@@ -67,88 +61,6 @@ def inspect(folder: Folder, prefix: str, limits: Limits, report: Report) -> None
     for name, entry in entries.items():
         _check_tensor(name, entry, entries, shards, index.name, limits, report)
     report.slots += sum("OPTIMIZER_SLOT" in name or "/optimizer/" in f"/{name}" for name in entries)
-
-
-def _crc(data: bytes, crc: int = 0) -> int:
-    import google_crc32c
-
-    return int(google_crc32c.extend(crc, data))
-
-
-def _masked(crc: int) -> int:
-    """LevelDB's mask, so that a checksum of a checksum is no trivial one."""
-    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
-
-
-# The index
-
-
-def _table(source: Source, limits: Limits) -> Iterator[tuple[bytes, bytes]]:
-    """Keys and values, in order."""
-    if source.size > limits.config:
-        raise RefusedError("too-large", source.name, f"an index of {source.size} bytes; the limit is {limits.config}")
-    if source.size < FOOTER or struct.unpack("<Q", source.read(source.size - 8, 8))[0] != MAGIC:
-        raise RefusedError("index", source.name, "no table ends at its last byte: it is cut, or no index")
-    footer = source.read(source.size - FOOTER, 40)
-    try:
-        _, at = _handle(footer, 0)
-        where, _ = _handle(footer, at)
-        previous = None
-        for _, handle in _block(source, where):
-            for key, value in _block(source, _handle(handle, 0)[0]):
-                if previous is not None and key <= previous:
-                    raise RefusedError("index", source.name, "its keys are not in order")
-                previous = key
-                yield key, value
-    except (IndexError, struct.error):
-        raise RefusedError("index", source.name, "a block of it is cut") from None
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            return value, at
-        if shift > 63:
-            raise IndexError(at)
-
-
-def _handle(data: bytes, at: int) -> tuple[tuple[int, int], int]:
-    offset, at = _varint(data, at)
-    size, at = _varint(data, at)
-    return (offset, size), at
-
-
-def _block(source: Source, handle: tuple[int, int]) -> Iterator[tuple[bytes, bytes]]:
-    offset, size = handle
-    if size < 4 or offset + size + 5 > source.size:
-        raise RefusedError("index", source.name, "a block of it lies outside of it")
-    raw = source.read(offset, size + 5)
-    if raw[size] != 0:
-        raise RefusedError("index", source.name, "a block of it is compressed, which TensorFlow's are not")
-    if _masked(_crc(raw[: size + 1])) != struct.unpack("<I", raw[size + 1 :])[0]:
-        raise RefusedError("crc", source.name, "a block of the index fails its checksum")
-    (restarts,) = struct.unpack("<I", raw[size - 4 : size])
-    end = size - 4 - 4 * restarts
-    if end < 0:
-        raise IndexError(end)
-    at, key = 0, b""
-    while at < end:
-        shared, at = _varint(raw, at)
-        own, at = _varint(raw, at)
-        length, at = _varint(raw, at)
-        if shared > len(key) or at + own + length > end:
-            raise IndexError(at)
-        key = key[:shared] + raw[at : at + own]
-        yield key, raw[at + own : at + own + length]
-        at += own + length
-
-
-# The tensors
 
 
 def _check_tiles(entries: dict[str, Any], shards: list[Source], place: str) -> None:
@@ -206,9 +118,9 @@ def _check_numbers(entry: Any, dtype: str, itemsize: int, shard: Source, where: 
     crc, finite = 0, True
     for start in range(0, entry.size, BLOCK):
         data = shard.read(entry.offset + start, min(BLOCK, entry.size - start))
-        crc = _crc(data, crc)
+        crc = crc32c(data, crc)
         finite = finite and is_finite(np.frombuffer(data, np.uint16 if dtype == "bfloat16" else dtype), dtype)
-    if _masked(crc) != entry.crc32c:
+    if masked(crc) != entry.crc32c:
         raise RefusedError("crc", where, "the tensor fails its checksum")
     if not finite:
         report.refuse("nonfinite", where, "it holds NaN or an infinity")
@@ -222,15 +134,15 @@ def _check_strings(entry: Any, count: int, shard: Source, where: str, limits: Li
     at, crc, lengths = 0, 0, []
     try:
         for _ in range(count):
-            length, at = _varint(raw, at)
+            length, at = varint(raw, at)
             lengths.append(length)
-            crc = _crc(struct.pack("<I" if length < 1 << 32 else "<Q", length), crc)
+            crc = crc32c(struct.pack("<I" if length < 1 << 32 else "<Q", length), crc)
     except IndexError:
         raise RefusedError("crc", where, "the lengths of its strings are damaged") from None
     checksum = raw[at : at + 4]
-    if len(checksum) < 4 or _masked(crc) != struct.unpack("<I", checksum)[0] or at + 4 + sum(lengths) != len(raw):
+    if len(checksum) < 4 or masked(crc) != struct.unpack("<I", checksum)[0] or at + 4 + sum(lengths) != len(raw):
         raise RefusedError("crc", where, "the lengths of its strings are damaged")
-    if _masked(_crc(raw[at + 4 :], _crc(checksum, crc))) != entry.crc32c:
+    if masked(crc32c(raw[at + 4 :], crc32c(checksum, crc))) != entry.crc32c:
         raise RefusedError("crc", where, "the tensor fails its checksum")
     return raw[at + 4 : at + 4 + lengths[0]] if lengths else b""
 
@@ -252,60 +164,3 @@ def _begins_one(key: str, stored: list[str]) -> bool:
     """Whether a tensor has the key, or starts with it: a table is one attribute, and tensors of its keys and of its values."""
     at = bisect.bisect_left(stored, key)
     return at < len(stored) and stored[at].startswith(key)
-
-
-# The state file
-
-
-def state_of(source: Source, limits: Limits) -> list[str]:
-    """The prefixes that a `checkpoint` state file names, the newest first.
-
-    Raises:
-        RefusedError: it is no such file, or names anything but files beside it.
-    """
-    if source.size > limits.metadata:
-        raise RefusedError("too-large", source.name, f"a state file of {source.size} bytes")
-    try:
-        lines = source.read().decode("utf-8").splitlines()
-    except UnicodeDecodeError:
-        raise RefusedError("utf8", source.name, "no UTF-8 text") from None
-    found = []
-    for line in lines:
-        match = STATE.fullmatch(line)
-        if not match:
-            raise RefusedError("state-file", source.name, f"a line that TensorFlow does not write: {line[:80]!r}")
-        if match[1] is not None:
-            if "/" in match[1] or "\\" in match[1] or match[1] in ("", ".", ".."):
-                raise RefusedError("path", source.name, f"it leads to {match[1]!r}, which is not beside it")
-            found.append(match[1])
-    if not found:
-        raise RefusedError("state-file", source.name, "it names no checkpoint")
-    return list(dict.fromkeys(found))
-
-
-def inspect_checkpoints(folder: Folder, limits: Limits, report: Report) -> None:
-    """Every checkpoint of a directory, and the state file that says which is the newest."""
-    report.kind = "checkpoint"
-    prefixes = sorted(name.removesuffix(".index") for name in folder.files if name.endswith(".index") and "/" not in name)
-    state = folder.files.get("checkpoint")
-    named = state_of(state, limits) if state else []
-    for prefix in dict.fromkeys([*named[:1], *prefixes]):
-        inspect(folder, prefix, limits, report)
-    for prefix in named[1:]:
-        if prefix not in prefixes:
-            report.note("state-file", "checkpoint", f"it names {prefix}, which is not there any more")
-    for name, source in folder.files.items():
-        own = any(name.startswith(f"{prefix}.") for prefix in prefixes)
-        if name != "checkpoint" and not own:
-            _note_other(name, source, limits, report)
-
-
-def _note_other(name: str, source: Source, limits: Limits, report: Report) -> None:
-    from reloadgate.inspection.pickles import is_program
-
-    if is_program(source):
-        report.refuse("pickle", name, "a program, which runs when it is read")
-    elif name.endswith(".json"):
-        parsed(source.read(0, limits.config + 1), name, limits.config, limits)
-    else:
-        report.note("extra-file", name, "TensorFlow writes no such file beside a checkpoint")

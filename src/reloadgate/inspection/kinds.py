@@ -5,7 +5,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from reloadgate.inspection import arrays, bundle, keras_archive, legacy, saved_model, weights
+from reloadgate.inspection import arrays, bundle, checkpoints, keras_archive, legacy, saved_model, weights
 from reloadgate.inspection.declared import Declared
 from reloadgate.inspection.documents import parsed
 from reloadgate.inspection.found import Inspected, Member, RefusedError, Report
@@ -63,7 +63,7 @@ def _directory(path: Path, declared: Declared, limits: Limits, report: Report, d
     elif keras_archive.CONFIG in names or {keras_archive.METADATA, keras_archive.WEIGHTS} <= names:
         _folder(path, limits, report, lambda folder: keras_archive.inspect_folder(folder, declared, limits, report))
     elif names and all(_is_checkpoints(name) for name in names):
-        _folder(path, limits, report, lambda folder: bundle.inspect_checkpoints(folder, limits, report))
+        _folder(path, limits, report, lambda folder: checkpoints.inspect(folder, limits, report))
     else:
         return _several(path, names, declared, limits, report, depth)
     return []
@@ -95,7 +95,7 @@ def _several(path: Path, names: set[str], declared: Declared, limits: Limits, re
     if any(name.endswith(".index") for name in bundles):
         part = Report(str(path))
         try:
-            _folder(path, limits, part, lambda folder: bundle.inspect_checkpoints(folder, limits, part), _is_checkpoints)
+            _folder(path, limits, part, lambda folder: checkpoints.inspect(folder, limits, part), _is_checkpoints)
         except RefusedError as refused:
             part.refuse(*refused.finding)
         parts.append(part.inspected())
@@ -145,9 +145,7 @@ def _file(path: Path, declared: Declared, limits: Limits, report: Report, depth:
             )  # fmt: skip
             return None
         if name == "checkpoint":
-            _folder(
-                path.parent, limits, report, lambda folder: bundle.inspect_checkpoints(folder, limits, report), _is_checkpoints
-            )
+            _folder(path.parent, limits, report, lambda folder: checkpoints.inspect(folder, limits, report), _is_checkpoints)
             return None
         report.members.append(Member(path=name, size=source.size, stored=source.size))
         _of_suffix(source, name.lower(), declared, limits, report)

@@ -1,4 +1,4 @@
-"""How large an artifact may be: raised by the user in `params.yaml`, section `inspect`, never by the artifact."""
+"""What an artifact may be: set by the user in `params.yaml`, section `inspect`, never by the artifact."""
 
 import dataclasses
 import difflib
@@ -43,10 +43,12 @@ class Limits:
     """Bytes of address space that inspecting one artifact may take."""
     seconds: int = 120
     """CPU time of the process that inspects; it is stopped after twice as much wall time."""
+    operations: tuple[str, ...] = ()
+    """TensorFlow operations that a SavedModel may use beyond those of the table: the user's own, by name."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            if getattr(self, field.name) <= 0:
+            if field.name != "operations" and getattr(self, field.name) <= 0:
                 raise ValueError(f"{field.name} is {getattr(self, field.name)}, and a limit is above 0")
 
 
@@ -62,6 +64,10 @@ def limits_from(settings: Mapping[str, Any] | None) -> Limits:
             close = difflib.get_close_matches(str(key), known, n=1, cutoff=0.4)
             hint = f"did you mean {close[0]}?" if close else f"it knows {', '.join(known)}"
             raise UsageError(f"inspect: there is no setting {key}; {hint}")
-        if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+        if key == "operations":
+            if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+                raise UsageError(f"inspect: operations: a list of names, such as [AcmeMoments], not {value!r}")
+        elif isinstance(value, bool) or not isinstance(value, int) or value <= 0:
             raise UsageError(f"inspect: {key}: a limit is a whole number above 0, not {value!r}")
-    return Limits(**dict(settings or {}))
+    given = dict(settings or {})
+    return Limits(**given | {"operations": tuple(given.get("operations", ()))})

@@ -2,7 +2,6 @@
 
 import contextlib
 import gc
-import importlib
 import logging
 import os
 import sys
@@ -39,6 +38,7 @@ from reloadgate.evidence import (
 from reloadgate.files import project_root, sha256_file
 from reloadgate.formats import format_named, own
 from reloadgate.inspection import HARMLESS, Finding, refusals, said
+from reloadgate.live.declared import declared
 from reloadgate.live.environment import environment, set_threads
 from reloadgate.live.look import Look
 from reloadgate.live.observe import GLANCED, glance, observe
@@ -94,8 +94,8 @@ def reload_artifact(
     loaded.checks.append(_contained(uncontained))
     try:
         with _catching_warnings(loaded.warnings):
-            declared = _declared(recipe)
-        refused = refusals(private / artifact.path, declared, read_limits(project_root(version) or version))
+            names = declared(recipe, version)
+        refused = refusals(private / artifact.path, names, read_limits(project_root(version) or version))
         loaded.checks.extend(_inspected(artifact, refused))
         trusted = artifact.format == own.NAME and not strict
         if trusted or HARMLESS.issuperset(finding.code for finding in refused):
@@ -208,14 +208,6 @@ def _contained(uncontained: str) -> Check:
     if uncontained:
         return Check(group=Group.CONTAINMENT, subject="process", tried=Tried.BROKEN, message=f"no containment: {uncontained}")
     return Check(group=Group.CONTAINMENT, subject="process", tried=Tried.HOLDS, message=CONTAINED)
-
-
-def _declared(recipe: Recipe) -> list[str]:
-    """Import the declared modules; return the custom classes and functions that they bring, as inspection names them."""
-    for name in recipe.imports:
-        importlib.import_module(name)
-    found = [f"{name}:{attribute}" for name in recipe.imports for attribute in vars(sys.modules[name])]
-    return [*found, *keras.saving.get_custom_objects()]
 
 
 def _inspected(artifact: Artifact, refused: list[Finding]) -> Iterator[Check]:
