@@ -49,7 +49,7 @@ def test_every_command_that_is_shown_is_one_with_these_arguments() -> None:
 
 def test_every_call_that_is_shown_has_arguments_that_there_are() -> None:
     checked = 0
-    for page, block in blocks("python"):
+    for _, block in blocks("python"):
         for call in (node for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Call)):
             function = call.func
             if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id == "reloadgate":
@@ -57,7 +57,7 @@ def test_every_call_that_is_shown_has_arguments_that_there_are() -> None:
                 named: dict[str, Any] = {one.arg: None for one in call.keywords if one.arg}
                 signature.bind(*call.args, **named)
                 checked += 1
-    assert checked > 5, page
+    assert checked > 5
 
 
 def test_every_setting_that_is_shown_is_one() -> None:
