@@ -214,6 +214,33 @@ def gate(as_json: AsJson = False) -> None:
     raise typer.Exit(gated.verdict.exit_code)
 
 
+@app.command(epilog=examples("sign --key release.pem", "sign --key ci.pem --certificate ci.crt --certificate root.crt"))
+def sign(
+    key: Annotated[Path, typer.Option(metavar="PEM", help="The private key, of an elliptic curve.", show_default=False)],
+    certificate: Annotated[
+        list[Path] | None, typer.Option(metavar="PEM", help="Certificates that vouch for it: its own first, then the chain.")
+    ] = None,
+) -> None:
+    """Sign every version and its verdict where the gate is open for all of them; the policy `signed` asks for it."""
+    from reloadgate.gate import gate as hold_gate
+    from reloadgate.policy import read_yaml
+    from reloadgate.project import EVIDENCE, PARAMS, REPORTS, declared, read_policy, read_records
+    from reloadgate.report import VERDICT
+    from reloadgate.signing import Signer
+    from reloadgate.signing import sign as sign_all
+    from reloadgate.verdict import Status
+
+    subjects, file = declared(read_yaml(PARAMS)), REPORTS / VERDICT
+    gated = hold_gate(subjects, read_records(), EVIDENCE, file, read_policy(), signatures=None)
+    if gated.verdict.status is Status.PASS:
+        signer = Signer(key=str(key), certificates=tuple(map(str, certificate or ())))
+        for path in sign_all(gated.verdict, signer):
+            typer.echo(f"signed: {path}")
+    else:
+        typer.echo(f"nothing was signed: {gated.verdict.status} ({gated.verdict.reason})", err=True)
+    raise typer.Exit(gated.verdict.exit_code)
+
+
 @app.command(epilog=examples("release churn", "release churn --json"))
 def release(
     name: Annotated[str, typer.Argument(metavar="NAME", show_default=False, autocompletion=_names)], as_json: AsJson = False

@@ -10,6 +10,7 @@ EXTRAS = {
     "expectations": ("great_expectations", "pandas"),
     "pictures": ("matplotlib",),
     "registry": ("gto",),
+    "sign": ("model_signing",),
 }
 """What an extra brings, as it is imported."""
 

@@ -14,6 +14,7 @@ from reloadgate.nouns import from_dict, noun, read_json
 from reloadgate.policy import Policy
 from reloadgate.project import Subject, VersionRecord
 from reloadgate.remote import is_of_remote, with_remote
+from reloadgate.signing import SIGNATURES, unsigned
 from reloadgate.suites import with_suites
 from reloadgate.verdict import Status, Verdict, worst
 
@@ -36,6 +37,7 @@ def gate(
     verdict_file: Path,
     policy: Policy,
     only: str | None = None,
+    signatures: Path | None = SIGNATURES,
 ) -> Gated:
     """Judge again from the bytes, and hold the verdict on file against it.
 
@@ -44,6 +46,7 @@ def gate(
 
     Args:
         only: one model by name: what is said of the others on file does not count.
+        signatures: the folder of the signatures that the policy `signed` asks for; None where they are about to be made.
     """
     if only is not None:
         subjects = [subject for subject in subjects if subject.name == only]
@@ -51,6 +54,8 @@ def gate(
     comparison = with_suites(with_remote(compare(subjects, evidence, records), policy), policy)
     verdict = judge(comparison, policy)
     objections = [*_other_models(subjects, records), *_other_bytes(verdict)]
+    if policy.signed and signatures:
+        objections += unsigned(verdict, policy.signed, signatures)
     statuses = {verdict.status, *({Status.UNVERIFIED} if objections else ())}
     outdated = False
     try:

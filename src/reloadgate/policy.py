@@ -107,6 +107,20 @@ class Requires:
 
 
 @noun
+class Signed:
+    """Who must have signed a version and its verdict: who has a key, or whoever certificates vouch for; files, PEM."""
+
+    key: str | None = None
+    """The public key."""
+    certificates: tuple[str, ...] = ()
+    """The chain, up to its root."""
+
+    def __post_init__(self) -> None:
+        if (self.key is None) == (not self.certificates):
+            raise ValueError("signed names a key or certificates, one of them")
+
+
+@noun
 class Policy:
     requires: Requires = Requires()
     random_state: RandomState = RandomState.VERSION
@@ -117,6 +131,8 @@ class Policy:
     """Whether DVC's remote must have every file of a version: then it is asked at every verdict."""
     suites: str = ""
     """A folder of Great Expectations suites of the user's own, one a table; "" for none."""
+    signed: Signed | None = None
+    """Whose signature the gate asks for; None for none."""
     tolerances: Tolerances = Tolerances()
     other_environment: OtherEnvironment = OtherEnvironment()
     noise_cap: float = 1e-6

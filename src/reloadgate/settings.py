@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 import json
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from reloadgate.errors import UsageError
 
@@ -44,4 +44,5 @@ def _explained(cls: Any, error: Mapping[str, Any]) -> str:
 def _settings_under(cls: Any, location: list[str]) -> list[str]:
     for name in location:
         cls = {field.name: field.type for field in dataclasses.fields(cls)}[name]
+        cls = next((one for one in get_args(cls) if dataclasses.is_dataclass(one)), cls)  # a section that may be left out
     return [field.name for field in dataclasses.fields(cls)]

@@ -21,8 +21,8 @@ METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ENCRYPTED, DESCRIPTOR, UTF8 = 1, 8, 0x800
 COMPRESSION_HINTS = 6
 EXTRA = {0x0001, 0x000A, 0x5455, 0x5855, 0x7855, 0x7875, 0xD935}
-"""Fields beside a member's header that packers write: sizes above 4 GiB, times, owners, padding. Another may give it a second name,
-which some readers take."""
+"""Fields beside a member's header that packers write: sizes above 4 GiB, times, owners, padding. Another may give it a second
+name, which some readers take."""
 FULL, FULL16 = 0xFFFFFFFF, 0xFFFF
 
 
