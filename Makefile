@@ -45,7 +45,7 @@ check: setup lint types ## Lint, types, layers and the tests without TensorFlow,
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "not keras and not pipeline"
 
 bench: setup ## Measure the rows of docs/performance.md (minutes; nothing else should run)
-	@for row in marginal fleet growth memory save inspecting pipeline cluster; do $(BIN)/python -m bench.$$row 2>/dev/null || echo "| $$row | broke | | |"; done
+	@for row in marginal fleet growth memory save inspecting pipeline drill cluster; do $(BIN)/python -m bench.$$row 2>/dev/null || echo "| $$row | broke | | |"; done
 
 lint: setup ## Style, format and the layers of the package
 	ruff check .

@@ -203,3 +203,17 @@ def test_permissions_are_those_of_the_copy_alone(original: Original) -> None:
     named("open to every user").apply(copy)
     assert copy.version.stat().st_mode & 0o002
     assert not original.version.stat().st_mode & 0o002 or os.name != "posix"
+
+
+def test_a_slot_is_damaged_wherever_the_file_holds_it(original: Original) -> None:
+    copy = copied(original)
+    named("all slots are zeroed").apply(copy)
+    with held(copy) as variables:
+        slots = [key for key, one in variables.variables.items() if "inner_optimizer" in key or one.path.startswith("adam/")]
+        assert len(slots) == 24
+        assert all(not variables[key].any() for key in slots)
+    copy = copied(original)
+    named("one place of a slot that is stored twice").apply(copy)
+    with held(copy) as variables:
+        now = {key: variables[key] for key in variables.variables}
+    assert sum(not np.array_equal(value, now[key]) for key, value in arrays()[0].items()) == 1
