@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 export PATH := $(abspath $(BIN)):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help setup repro verify release test check bench lint types docs schemas allowlist fuzz kills lock clean
+.PHONY: help setup repro verify drill release test check bench lint types docs schemas allowlist fuzz kills lock clean
 
 help: ## List every target
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ repro: setup ## Run the whole pipeline: prepare, train, reload, compare, judge, 
 verify: setup ## Verify the bytes that lie in models/ now, whatever DVC thinks of them
 	reloadgate verify
 
+drill: setup ## Damage copies of every version, and fail where a damage would pass
+	reloadgate drill --min-score 1
+
 release: setup ## Tag the version of NAME=<model> with GTO, if it passed and is committed
 	reloadgate release $(NAME)
 
@@ -42,7 +45,7 @@ check: setup lint types ## Lint, types, layers and the tests without TensorFlow,
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "not keras and not pipeline"
 
 bench: setup ## Measure the rows of docs/performance.md (minutes; nothing else should run)
-	@for row in marginal fleet growth memory save inspecting pipeline cluster; do $(BIN)/python -m bench.$$row 2>/dev/null || echo "| $$row | broke | | |"; done
+	@for row in marginal fleet growth memory save inspecting pipeline drill cluster; do $(BIN)/python -m bench.$$row 2>/dev/null || echo "| $$row | broke | | |"; done
 
 lint: setup ## Style, format and the layers of the package
 	ruff check .

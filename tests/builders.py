@@ -235,7 +235,7 @@ def build(
         "environment": saved.environment,
         "hash_seed": "4051",
         "stored_config": CONFIG | {"compile_config": COMPILE_CONFIG},
-        "stored_variables": tuple(v.key for v in observation.variables if v.kind in (Kind.WEIGHT, Kind.SLOT)),
+        "stored_variables": {v.key: v.value.sha256 for v in observation.variables if v.kind in (Kind.WEIGHT, Kind.SLOT)},
         "observation": observation,
         "seconds": 1.5,
         "arrays_sha256": sha256_file(folder / "arrays.npz")[0],

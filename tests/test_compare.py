@@ -148,6 +148,26 @@ def test_evidence_compared_with_evidence_of_the_same_model_has_rows_and_no_diffe
     assert judge(comparison, Policy()).status is Status.PASS
 
 
+def test_what_the_file_holds_otherwise_and_loading_hides_fails(tmp_path: Path) -> None:
+    """Of an optimizer within another Keras stores all twice, and loads the second: the first may hold anything."""
+    built = build(tmp_path)
+    assert built.reloaded.stored_variables
+    stored = built.reloaded.stored_variables | {MOMENTUM: "0" * 64}
+    comparison = built.compare_with(replace(built.reloaded, stored_variables=stored))
+    (row,) = loud(comparison) - loud(built.compare_with(built.reloaded))
+    assert (row.group, row.subject, row.outcome) == (Group.OPTIMIZER, f"file: {MOMENTUM}", Outcome.CHANGED)
+    assert judge(comparison, Policy()).status is Status.FAIL
+    unknown = built.reloaded.stored_variables | {MOMENTUM: ""}  # in a dtype that HDF5 has no name for
+    assert judge(built.compare_with(replace(built.reloaded, stored_variables=unknown)), Policy()).status is Status.PASS
+
+
+def test_what_loads_otherwise_has_its_own_row_and_no_second_one_of_the_file(tmp_path: Path) -> None:
+    """A tolerance of the policy would excuse the first, and never the second."""
+    other = values()[f"before/{MOMENTUM}"] * np.float32(1.01)
+    built = build(tmp_path, changed={f"before/{MOMENTUM}": other})
+    assert not [row for row in loud(built.compare()) if row.subject.startswith("file:")]
+
+
 @pytest.fixture(scope="module")
 def unnoticed(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """Every place whose change alone is no row and no worse verdict, in a model with a variable of every kind."""

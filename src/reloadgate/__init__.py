@@ -5,6 +5,7 @@ The package, from the top down; each layer knows only those below it.
     cli                  argv to one verb to exit code; the only place that prints or exits
     sweep                versions of other git revisions (`revisions`), verified
     releasing            a tag of GTO's on a version that passed, as the commit has it; `remote`: whether it was pushed
+    drill                damage done on purpose to copies of versions, to see that the gate would notice
     verifying, gate      compositions of the verbs
     history              what became of every model from commit to commit, out of git and DVC
     recording            `save` and `record`: evidence in the training process

@@ -283,8 +283,9 @@ class ReloadedEvidence:
     hash_seed: str
     stored_config: dict[str, Any] | None
     """The configuration that the artifact holds, before anything is made of it; None where its format holds none."""
-    stored_variables: tuple[str, ...] | None
-    """Storage paths of the variables that the artifact holds; None where its format has none."""
+    stored_variables: dict[str, str] | None
+    """Digests of the variables that the artifact holds, by storage path, "" of what the file keeps in a dtype of its own; None
+    where its format has no such paths."""
     observation: Observation | None
     seconds: float
     arrays_sha256: str | None

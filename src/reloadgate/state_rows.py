@@ -36,14 +36,24 @@ def stored_rows(expected: Observation, reloaded: ReloadedEvidence) -> Iterator[R
         yield from setting_rows(Group.COMPILE, "stored", expected.compile_config, reloaded.stored_config.get("compile_config"))
     if reloaded.stored_variables is None:
         return
-    stored, known = set(reloaded.stored_variables), {v.key: v for v in (*expected.variables, *expected.assets)}
+    stored, known = reloaded.stored_variables, {v.key: v for v in (*expected.variables, *expected.assets)}
     for key, variable in known.items():
         if "vars/" in key and variable.kind in STORED and key not in stored:
             detail = f"{variable.path} is not in the file"
             yield row_of(GROUP_OF_KIND[variable.kind], f"file: {key}", Outcome.MISSING, detail=detail)
-    for key in sorted(stored - set(known)):
+    yield from _hidden_rows(stored, known, reloaded.observation)
+    for key in sorted({*stored} - {*known}):
         group = Group.OPTIMIZER if "optimizer" in key else Group.WEIGHTS
         yield row_of(group, f"file: {key}", Outcome.EXTRA, detail="the file holds a variable that the live model does not have")
+
+
+def _hidden_rows(stored: Mapping[str, str], known: Mapping[str, Variable], seen: Observation | None) -> Iterator[Row]:
+    """What the file holds otherwise and loading hides: of what it holds twice, another Keras may take the other one."""
+    loaded = {v.key: v.value.sha256 for v in (*seen.variables, *seen.assets)} if seen else {}
+    for key, variable in known.items():
+        if stored.get(key) and stored[key] != variable.value.sha256 == loaded.get(key):
+            detail = f"the file holds other values of {variable.path} than those that are loaded: it holds them twice"
+            yield row_of(GROUP_OF_KIND[variable.kind], f"file: {key}", Outcome.CHANGED, detail=detail)
 
 
 def structure_rows(expected: Observation, seen: Observation, rebuilt: bool) -> Iterator[Row]:

@@ -4,6 +4,7 @@ import json
 import os
 import uuid
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from reloadgate.drill.preparing import ELSEWHERE, Preparing
 from reloadgate.drill.trials import Area, Outcome, Trial
 from reloadgate.evidence import Artifact
 from reloadgate.files import digests
+from reloadgate.formats import keras_archive, keras_directory, weights
 from reloadgate.project import Subject
 
 KERNEL = "layers/dense/vars/0"
@@ -203,3 +205,23 @@ def test_permissions_are_those_of_the_copy_alone(original: Original) -> None:
     named("open to every user").apply(copy)
     assert copy.version.stat().st_mode & 0o002
     assert not original.version.stat().st_mode & 0o002 or os.name != "posix"
+
+
+def test_a_slot_is_damaged_wherever_the_file_holds_it(original: Original) -> None:
+    copy = copied(original)
+    named("all slots are zeroed").apply(copy)
+    with held(copy) as variables:
+        slots = [key for key, one in variables.variables.items() if "inner_optimizer" in key or one.path.startswith("adam/")]
+        assert len(slots) == 24
+        assert all(not variables[key].any() for key in slots)
+    copy = copied(original)
+    named("one place of a slot that is stored twice").apply(copy)
+    with held(copy) as variables:
+        now = {key: variables[key] for key in variables.variables}
+    assert sum(not np.array_equal(value, now[key]) for key, value in arrays()[0].items()) == 1
+
+
+@pytest.mark.parametrize("form", [keras_archive, keras_directory, weights])
+def test_what_a_file_holds_is_told_by_the_digests_of_the_evidence(form: Any, original: Original) -> None:
+    stored = form.stored_variables(original.version / form.FILE)
+    assert stored == {v.key: v.value.sha256 for v in (*original.saved.observation.variables, *original.saved.observation.assets)}

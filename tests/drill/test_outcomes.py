@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from builders import Built, build, comparison, difference, row
+from conftest import ROOT
 from drill.versions import KERAS, write_version
 from reloadgate.comparison import Outcome as RowOutcome
 from reloadgate.drill.copies import Copy, Original
@@ -234,3 +236,10 @@ def test_a_scene_that_nobody_damaged_passes_the_gate(healthy: Built, tmp_path: P
     assert trial.outcome is Outcome.SURVIVED
     assert Capability.RESUME in {artifact.capability for artifact in pristine.artifacts}
     assert (place / EVIDENCE_DIR).is_dir()
+
+
+def test_the_pipeline_does_not_run_the_drill_by_itself() -> None:
+    assert "drill" not in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    stage = yaml.safe_load((ROOT / "drill/dvc.yaml").read_text())["stages"]["drill"]
+    assert (stage["cmd"], stage["wdir"]) == ("reloadgate drill --min-score 1", "..")
+    assert {"reports/drill.json": {"cache": False}} in stage["metrics"]

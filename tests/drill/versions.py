@@ -71,6 +71,9 @@ def arrays() -> tuple[dict[str, Any], dict[str, str]]:
         ]  # fmt: skip
     for number, (path, value) in enumerate(slots):
         found[f"optimizer/vars/{number}"], paths[f"optimizer/vars/{number}"] = value, path
+        if path.startswith("adam/"):  # of the optimizer within: Keras stores it there too
+            key = f"optimizer/inner_optimizer/vars/{number}"
+            found[key], paths[key] = value, key
     return found, paths
 
 
@@ -171,7 +174,7 @@ def _observation(writer: ArrayWriter) -> Observation:
     variables = []
     for key, value in values.items():
         trained = key in SHAPES and SHAPES[key][2]
-        kind = Kind.WEIGHT if key in SHAPES else Kind.SLOT
+        kind = Kind.WEIGHT if key in SHAPES else Kind.ASSET if "inner" in key else Kind.SLOT
         later = value if kind is Kind.WEIGHT and not trained else (value * 2).astype(value.dtype)
         variables.append(
             Variable(
@@ -179,10 +182,12 @@ def _observation(writer: ArrayWriter) -> Observation:
                 value=writer.put(f"before/{key}", value), final=writer.put(f"after/{key}", later),
             )
         )  # fmt: skip
+    stored = tuple(variable for variable in variables if variable.kind is Kind.ASSET)
+    listed = tuple(variable for variable in variables if variable.kind is not Kind.ASSET)
     predicted = np.eye(5, 4, dtype=np.float32)[:, [0, 1, 2, 2]] * 2
     put = writer.put("predict/output", predicted)
     return Observation(
-        class_name="Sequential", config={}, compile_config={}, compiled=True, variables=tuple(variables), assets=(),
+        class_name="Sequential", config={}, compile_config={}, compiled=True, variables=listed, assets=stored,
         optimizers=(),
         outputs=(Output(mode="predict", name="output", value=put, noise=0.0, constant=False),),
         steps=3, logs=(Log(name="loss", values=writer.put("log/loss", np.array([0.9, 0.8, 0.7])), noise=0.0),),

@@ -104,11 +104,14 @@ class Held:
         self.file = file
         self.variables: dict[str, Variable] = {}
         self._names: dict[str, str] = {}
+        self._twins: dict[str, list[str]] = {}
         observed = copy.original.saved.observation
         for variable in (*observed.variables, *observed.assets):
             name = variable.key if variable.key in names else _legacy_name(variable, names)
             if name is not None:
                 self.variables[variable.key], self._names[variable.key] = variable, name
+        for slot in (one for one in self.variables.values() if one.kind is Kind.SLOT):
+            self._twins[slot.key] = [key for key, other in self.variables.items() if _is_twin(slot, other)]
 
     def of(self, test: Callable[[Variable], bool], lacking: str) -> list[Variable]:
         """The variables that pass a test, largest first.
@@ -136,6 +139,10 @@ class Held:
                 return
         raise DoesNotApplyError("no two of them have one shape and other values")
 
+    def is_twice(self, key: str) -> bool:
+        """Whether the file holds a slot a second time."""
+        return bool(self._twins.get(key))
+
     def name(self, key: str) -> str:
         """The dataset's path in the file."""
         return self._names[key]
@@ -144,8 +151,9 @@ class Held:
         return np.asarray(self.file[self._names[key]])
 
     def __setitem__(self, key: str, values: Values) -> None:
-        """Give a variable other values of its own shape and dtype."""
-        self.file[self._names[key]][...] = values
+        """Give a variable other values of its own shape and dtype; a slot also where the file holds it a second time."""
+        for one in (key, *self._twins.get(key, ())):
+            self.file[self._names[one]][...] = values
 
 
 @contextmanager
@@ -157,6 +165,12 @@ def held(copy: Copy) -> Iterator[Held]:
 
 def is_trained(variable: Variable) -> bool:
     return variable.kind is Kind.WEIGHT and variable.trainable and "float" in variable.value.dtype
+
+
+def _is_twin(slot: Variable, other: Variable) -> bool:
+    """Whether a value that is stored beside the variables is the slot: of an optimizer within another, Keras stores all twice."""
+    within = slot.key.split("/vars/")[0] + "/"
+    return other.kind is Kind.ASSET and other.key.startswith(within) and other.value.sha256 == slot.value.sha256
 
 
 def moved(variable: Variable) -> bool:

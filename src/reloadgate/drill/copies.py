@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from reloadgate.evidence import EVIDENCE_DIR, Artifact, File, read_saved
-from reloadgate.files import project_root, regular_files
+from reloadgate.files import project_root, regular_files, scratch
 from reloadgate.formats import belongs, own
 from reloadgate.nouns import SCHEMA_VERSION, canonical, digest, to_dict
 from reloadgate.project import PLACE, Subject, VersionRecord
@@ -58,7 +58,7 @@ class Copy:
     def __init__(self, original: Original, artifacts: tuple[Artifact, ...], version: Path) -> None:
         self.original, self.artifacts, self.version = original, artifacts, version
         self.number = version.parent.name
-        self._folders = [version.parent]
+        self._folder, self._held = version.parent, contextlib.ExitStack()
         own_loader = any(artifact.format == own.NAME for artifact in artifacts)
         for name in regular_files(original.version):
             if name.parts[0] == EVIDENCE_DIR or any(belongs(artifact, name) for artifact in artifacts):
@@ -96,15 +96,15 @@ class Copy:
             self.version / name for name in regular_files(self.version, leave_out=EVIDENCE_DIR) if belongs(self.artifact, name)
         ]
 
-    def move_to(self, folder: Path) -> Path:
-        """Take the copy into another folder, made for it alone, which goes when the copy does."""
-        self._folders.append(folder)
+    def move_to_temporary(self) -> Path:
+        """Take the copy into the system's temporary directory, into a folder that goes when the copy does."""
+        folder = self._held.enter_context(scratch("drill"))
         return Path(shutil.move(self.version, folder / "version"))
 
     def remove(self) -> None:
         """Remove the copy with the folders that were made for it."""
-        for folder in self._folders:
-            shutil.rmtree(folder, ignore_errors=True)
+        self._held.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def write(self, path: Path, data: bytes) -> None:
         """Give a file of the copy other bytes; the original's, whose storage it may share, stay."""

@@ -28,7 +28,7 @@ from reloadgate.evidence import Artifact, Capability
 from reloadgate.files import scratch
 from reloadgate.judge import judge
 from reloadgate.nouns import SCHEMA_VERSION
-from reloadgate.policy import Policy
+from reloadgate.policy import OwnLoader, Policy
 from reloadgate.progress import Watch
 from reloadgate.project import Subject, VersionRecord
 from reloadgate.reload import NOBODY, reload
@@ -101,8 +101,15 @@ class _Run:
         waiting = {one.name: one for one in batch}
         left = []
         subjects = [Subject(name=one.name, path=str(one.copy.version)) for one in batch]
+        strict = self._policy.own_loader == OwnLoader.STRICT
         for subject in reload(
-            subjects, evidence, lambda seeds: contextlib.nullcontext(engine), self._settings.limits, self._watch, again=again
+            subjects,
+            evidence,
+            lambda seeds: contextlib.nullcontext(engine),
+            self._settings.limits,
+            self._watch,
+            strict=strict,
+            again=again,
         ):
             prepared = waiting[subject.name]
             copy, records = prepared.copy, {subject.name: prepared.record} if prepared.record else None
@@ -121,7 +128,8 @@ class _Run:
 
 
 def _policy_for(artifacts: tuple[Artifact, ...], policy: Policy) -> Policy:
-    """The policy for a copy that holds some of a version's artifacts: what can only infer need not resume by being alone."""
+    """The policy for a copy of some of a version's artifacts: no remote has it, and what can only infer need not resume."""
+    policy = replace(policy, pushed=False)
     if any(artifact.capability is Capability.RESUME for artifact in artifacts):
         return policy
     return replace(policy, requires=replace(policy.requires, version=Capability.INFER))

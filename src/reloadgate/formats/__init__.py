@@ -41,8 +41,9 @@ class Format(Protocol):
         """The configuration that the artifact holds, as JSON values; None where the format holds none."""
         ...
 
-    def stored_variables(self, path: Path) -> list[str] | None:
-        """The storage paths of the variables that the artifact holds; None where the format has no such paths."""
+    def stored_variables(self, path: Path) -> dict[str, str] | None:
+        """Digests of the variables that the artifact holds, by storage path, "" of a dtype that HDF5 does not know; None where
+        the format has no such paths."""
         ...
 
 

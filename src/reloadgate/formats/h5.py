@@ -41,5 +41,5 @@ def stored_config(path: Path) -> dict[str, Any] | None:
     return None
 
 
-def stored_variables(path: Path) -> list[str] | None:
+def stored_variables(path: Path) -> dict[str, str] | None:
     return None

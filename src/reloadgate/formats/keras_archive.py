@@ -6,6 +6,9 @@ import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+import numpy as np
+
+from reloadgate.arrays import array_digest
 from reloadgate.evidence import Capability, Recipe
 from reloadgate.nouns import json_object
 
@@ -39,19 +42,24 @@ def stored_config(path: Path) -> dict[str, Any] | None:
         return json_object(archive.read("config.json"))
 
 
-def stored_variables(path: Path) -> list[str] | None:
+def stored_variables(path: Path) -> dict[str, str] | None:
     with zipfile.ZipFile(path) as archive, _member_stream(path, archive) as stream:
         return hdf5_datasets(stream)
 
 
-def hdf5_datasets(file: Path | BinaryIO) -> list[str]:
-    """The paths of the datasets in an HDF5 file, sorted."""
+def hdf5_datasets(file: Path | BinaryIO) -> dict[str, str]:
+    """Digests of the datasets in an HDF5 file by their paths, "" of what HDF5 has no dtype for (bfloat16 and its like)."""
     import h5py
 
-    found: list[str] = []
+    found: dict[str, str] = {}
+
+    def look(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            found[name] = array_digest(np.asarray(item)) if item.dtype.kind in "biufc" else ""
+
     with h5py.File(file) as opened:
-        opened.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
-    return sorted(found)
+        opened.visititems(look)
+    return found
 
 
 def _member_stream(path: Path, archive: zipfile.ZipFile) -> BinaryIO:

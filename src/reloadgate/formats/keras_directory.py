@@ -33,5 +33,5 @@ def stored_config(path: Path) -> dict[str, Any] | None:
     return json_object((path / "config.json").read_bytes())
 
 
-def stored_variables(path: Path) -> list[str] | None:
+def stored_variables(path: Path) -> dict[str, str] | None:
     return hdf5_datasets(path / MEMBERS[-1])

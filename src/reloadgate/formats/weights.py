@@ -39,7 +39,7 @@ def stored_config(path: Path) -> dict[str, Any] | None:
     return None
 
 
-def stored_variables(path: Path) -> list[str] | None:
+def stored_variables(path: Path) -> dict[str, str] | None:
     return hdf5_datasets(path) if path.suffix == ".h5" else None  # shards number the parts of one list anew
 
 

@@ -63,7 +63,7 @@ class Loaded:
         self.error = ""
         self.environment: Environment | None = None
         self.stored_config: dict[str, Any] | None = None
-        self.stored_variables: tuple[str, ...] | None = None
+        self.stored_variables: dict[str, str] | None = None
         self.observation: Observation | None = None
         self.checks: list[Check] = []
         self.warnings: list[Warned] = []
@@ -145,8 +145,7 @@ def _reload(
         set_threads(saved.environment)
     form = format_named(artifact.format)
     loaded.stored_config = form.stored_config(private / artifact.path)
-    variables = form.stored_variables(private / artifact.path)
-    loaded.stored_variables = None if variables is None else tuple(variables)
+    loaded.stored_variables = form.stored_variables(private / artifact.path)
     # The private copy holds the very bytes that were hashed, and nothing else is ever loaded: it is at another path when it has
     # another name. The user's own loader is given the directory that it knows, whose files must stay as they are meanwhile.
     moved = folder / "moved"

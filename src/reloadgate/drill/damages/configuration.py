@@ -8,6 +8,7 @@ from reloadgate.drill.copies import Copy, DoesNotApplyError
 from reloadgate.drill.damages.configuring import layers_of, objects_of
 from reloadgate.drill.damages.damage import Declared
 from reloadgate.drill.trials import Area
+from reloadgate.evidence import Capability
 
 DAMAGES = damage = Declared(Area.CONFIGURATION)
 
@@ -54,8 +55,6 @@ SETTINGS: tuple[tuple[str, str, Change, tuple[str, str], tuple[str, ...]], ...] 
     ("another merge of directions", "merge_mode", _text(lambda name: "sum" if name != "sum" else "ave"), DEFAULT, ()),
     ("without bias", "use_bias", _switched, EDITED, ()),
     ("another size", "units", lambda given: given + 1, EDITED, ()),
-    ("another name", "name", _text(lambda name: f"{name}_1"), ("names are how others find a layer", "3.2"),
-     ("Dense", "GRU", "LSTM", "Conv")),
 )  # fmt: skip
 
 TRAINING_SETTINGS: tuple[tuple[str, str, Change, tuple[str, str], tuple[str, ...]], ...] = (
@@ -69,9 +68,16 @@ TRAINING_SETTINGS: tuple[tuple[str, str, Change, tuple[str, str], tuple[str, ...
     ),
     ("another momentum of statistics", "momentum", _number(lambda given: given * 0.9), DEFAULT, ("Normalization",)),
     ("a layer is frozen", "trainable", _switched, ("attributes are changed after construction", "Keras: get_config"), ("Dense",)),
+    (
+        "another name",
+        "name",
+        _text(lambda name: f"{name}_1"),
+        ("names are how others find a layer", "3.2"),
+        ("Dense", "GRU", "LSTM", "Conv"),
+    ),
     ("another initializer", "kernel_initializer", lambda given: "zeros", FORGOTTEN, ()),
 )
-"""What only training sees."""
+"""What an artifact that can only infer may have otherwise: training sees it, or those who look for a layer in the model."""
 
 
 def _declare(name: str, setting: str, change: Change, why: tuple[str, str], classes: tuple[str, ...], training: bool) -> None:
@@ -162,7 +168,8 @@ def _no_layer(copy: Copy) -> None:
     with configuration(copy) as config:
         layers = config["config"].get("layers", []) if config.get("class_name") == "Sequential" else []
         for layer in layers:
-            if layer["class_name"] in ("Dropout", "Activation", "Rescaling", "Flatten", "LeakyReLU", "SpatialDropout1D"):
+            unseen = layer["class_name"] == "Dropout" and copy.artifact.capability is Capability.INFER
+            if layer["class_name"] in ("Dropout", "Activation", "Rescaling", "Flatten", "LeakyReLU") and not unseen:
                 layers.remove(layer)
                 return
     raise DoesNotApplyError("it is no Sequential with a layer that has no variables")

@@ -72,6 +72,17 @@ damage("one slot by one ULP", "state goes through text or another precision", "2
 damage("slots cast to float16 and back", "a checkpoint in half precision", "2.2")(_on_slots(rounded_to("float16")))
 
 
+@damage("one place of a slot that is stored twice", "of an optimizer within another Keras stores all twice", "Keras: optimizers")
+def _one_place(copy: Copy) -> None:
+    with held(copy) as variables:
+        for slot in _slots(variables):
+            if variables.is_twice(slot.key):
+                dataset = variables.file[variables.name(slot.key)]
+                dataset[...] = np.asarray(dataset) * 2
+                return
+        raise DoesNotApplyError("it stores no slot twice")
+
+
 @damage("two slots are swapped", "slots are restored by position, and variables come in another order", "1.4")
 def _swapped(copy: Copy) -> None:
     with held(copy) as variables:

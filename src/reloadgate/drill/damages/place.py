@@ -1,15 +1,13 @@
 """A version in a place that does not keep it."""
 
 import os
-import tempfile
-import uuid
 from dataclasses import replace
 from pathlib import Path
 
 from reloadgate.drill.copies import Copy, DoesNotApplyError
 from reloadgate.drill.damages.damage import Declared, Scope
 from reloadgate.drill.trials import Area
-from reloadgate.files import STAGING, project_root
+from reloadgate.files import project_root
 
 DAMAGES = damage = Declared(Area.PLACE, Scope.VERSION)
 
@@ -20,9 +18,7 @@ def _move_to_temporary(copy: Copy) -> Path:
     root = project_root(copy.version) or copy.version
     code = tuple(str(root / folder) for folder in saved.recipe.code_path)
     copy.saved = replace(saved, recipe=replace(saved.recipe, code_path=code))
-    elsewhere = Path(tempfile.gettempdir()) / f"{STAGING}drill-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    elsewhere.mkdir()
-    return copy.move_to(elsewhere)
+    return copy.move_to_temporary()
 
 
 @damage("in a temporary directory", "weights in a temporary file: the next cleaning takes them away", "0.1")
