@@ -202,6 +202,7 @@ def test_ci_is_that_of_the_service_whose_files_are_there(tmp_path: Path, shape: 
     adopted(root)
     job = YAML().load(root / path)
     assert "dvc pull && dvc repro --pull --allow-missing gate" in str(job)
+    assert 'pip install . "reloadgate[dvc]"' in str(job)
     others = {".github/workflows/reloadgate.yml", ".gitlab-ci.yml"} - {path}
     assert not any((root / other).exists() for other in others)
 

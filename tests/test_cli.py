@@ -335,3 +335,13 @@ def test_against_is_of_what_lies_here_and_of_a_revision_that_there_is(run: Run) 
     Path("params.yaml").write_text(PARAMS)
     code, _, said = run("verify", "--against", "v1")
     assert (code, "git knows no revision 'v1'" in said) == (2, True)
+
+
+def test_a_gate_that_opens_where_git_kept_no_pages_writes_them(pipeline: Run) -> None:
+    for verb in ("compare", "judge"):
+        pipeline(verb)
+    before = {name: (REPORTS / name).read_bytes() for name in (report.VERDICT, report.METRICS, *report.PAGES)}
+    for name in report.PAGES:
+        (REPORTS / name).unlink()
+    assert pipeline("gate")[0] == 0
+    assert {name: (REPORTS / name).read_bytes() for name in before} == before, "and none of them says ERROR"

@@ -271,7 +271,10 @@ def _lines(text: str, wanted: list[str]) -> str:
 
 def _ci(files: _Files, root: Path, uses_dvc: bool) -> None:
     """A workflow for the service whose files are there; none where there are none."""
-    install = "pip install -r requirements.txt" if (root / "requirements.txt").is_file() else "pip install ."
+    # What the project pins may not name reloadgate; a reload needs TensorFlow, the gate of a pipeline does not.
+    needed = "reloadgate[dvc]" if uses_dvc else "reloadgate[tensorflow]"
+    project = "-r requirements.txt" if (root / "requirements.txt").is_file() else "."
+    install = f'pip install {project} "{needed}"'
     run, report = (
         ("dvc pull && dvc repro --pull --allow-missing gate", "reports") if uses_dvc else ("make verify", "reports/verify")
     )

@@ -58,8 +58,8 @@ def remote_row(version: Path, revision: str | None = None) -> Row:
         detail = f"DVC tracks other bytes than lie there: {others[0]} ({len(others)} in all)"
         return row_of(Group.LOCATION, PUSHED, Outcome.CHANGED, detail=detail)
     if lacking:
-        detail = f"trained, not pushed: the remote lacks {len(lacking)} of {len(tracked)} objects"
-        return row_of(Group.LOCATION, PUSHED, Outcome.MISSING, expected=sorted(lacking)[0], detail=detail)
+        detail = f"trained, not pushed: the remote lacks {len(lacking)} of {len(tracked)} objects ({sorted(lacking)[0]})"
+        return row_of(Group.LOCATION, PUSHED, Outcome.MISSING, detail=detail)
     return row_of(Group.LOCATION, PUSHED, Outcome.SAME, seen=f"{len(tracked)} objects are in the remote")
 
 
