@@ -18,7 +18,7 @@ from reloadgate.drill.damages import DAMAGES
 from reloadgate.drill.damages import pipeline as scenes
 from reloadgate.drill.gating import gate_trials
 from reloadgate.drill.outcomes import AGAIN, judged_trial, waits_for_more
-from reloadgate.drill.report import METRICS, PAGE, alone, areas, begin, html, metrics, publish
+from reloadgate.drill.report import METRICS, NEVER_ALONE, PAGE, alone, areas, begin, html, metrics, needed, publish
 from reloadgate.drill.running import _drill
 from reloadgate.drill.trials import Area, Drill, Outcome, Trial, score_of
 from reloadgate.evidence import EVIDENCE_DIR, Capability, Group
@@ -197,6 +197,14 @@ def test_the_terminal_names_what_was_not_caught_and_what_would(capsys: pytest.Ca
 def test_what_one_group_alone_caught_is_told_by_group() -> None:
     both = trial(Outcome.CAUGHT, by=("weights", "resume"))
     assert alone([trial(Outcome.CAUGHT), both, trial(Outcome.SURVIVED)]) == {"weights": [trial(Outcome.CAUGHT)]}
+
+
+def test_the_table_of_what_each_check_is_needed_for_has_every_check_and_says_why_one_is_not() -> None:
+    table = dict(needed([trial(Outcome.CAUGHT), trial(Outcome.CAUGHT, by=("gate",), damage="the verdict is missing")]))
+    assert [*table] == [*map(str, Group), "gate"]
+    assert (table["weights"], table["gate"]) == ("zeroed", "the verdict is missing")
+    assert table["compile"] == "– (none in these models)"
+    assert all(NEVER_ALONE[group] in table[group] for group in NEVER_ALONE)
 
 
 # The pipeline's own damages
