@@ -1,6 +1,8 @@
 """What became of a damage, the score, and what a drill leaves."""
 
 import json
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,6 +14,7 @@ import yaml
 from builders import Built, build, comparison, difference, row
 from conftest import ROOT
 from drill.versions import KERAS, write_version
+from reloadgate import cli
 from reloadgate.comparison import Outcome as RowOutcome
 from reloadgate.drill.copies import Copy, Original
 from reloadgate.drill.damages import DAMAGES
@@ -251,3 +254,30 @@ def test_the_pipeline_does_not_run_the_drill_by_itself() -> None:
     stage = yaml.safe_load((ROOT / "drill/dvc.yaml").read_text())["stages"]["drill"]
     assert (stage["cmd"], stage["wdir"]) == ("reloadgate drill --min-score 1", "..")
     assert {"reports/drill.json": {"cache": False}} in stage["metrics"]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """The command in a folder of its own: its exit code."""
+    monkeypatch.chdir(tmp_path)
+
+    def command(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["reloadgate", "drill", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return int(ended.value.code or 0)
+
+    return command
+
+
+def test_a_version_without_evidence_is_unverified_in_the_metrics_too(run: Callable[..., int]) -> None:
+    Path("params.yaml").write_text("models:\n  m: {version: 1.0.0}\n")
+    Path("models/m/1.0.0").mkdir(parents=True)
+    assert run() == 3
+    assert json.loads((Path("reports") / METRICS).read_text())["status"] == "UNVERIFIED"
+
+
+def test_a_wrong_path_or_score_is_a_usage_error(run: Callable[..., int]) -> None:
+    assert run("models/none/1.0.0") == 2
+    assert run("--min-score", "2") == 2
+    assert run("--sample", "0") == 2
