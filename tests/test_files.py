@@ -201,7 +201,7 @@ def test_a_scratch_folder_is_private_and_goes_also_where_its_process_was_killed(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     killed(f"import tempfile; tempfile.tempdir = str(path)\nwith scratch('one') as made: (made / 'x').touch(); {DIE}", tmp_path)
     assert len(names(tmp_path)) == 1
-    files._tidy.cache_clear()
+    remove_abandoned()
     with scratch("two") as made:
         assert names(tmp_path) == [made.name]
         assert made.stat().st_mode & 0o777 == 0o700

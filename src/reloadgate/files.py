@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import functools
 import hashlib
 import os
 import shutil
@@ -154,27 +153,18 @@ def staged_directory(destination: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def scratch(purpose: str, place: Path | None = None) -> Iterator[Path]:
-    """An empty folder of this process' own, gone when the block ends.
-
-    What killed processes left of such folders is removed on the way.
+    """An empty folder of this process' own, gone when the block ends; `remove_abandoned` removes what a kill leaves of it.
 
     Args:
         place: where it lies; default: the temporary directory.
     """
     place = place or Path(tempfile.gettempdir())
-    _tidy(place)
     made, held = _made(lambda: place / f"{SCRATCH}{purpose}-{uuid.uuid4().hex[:16]}", lambda made: made.mkdir(mode=0o700))
     try:
         yield made
     finally:
         shutil.rmtree(made, ignore_errors=True)
         os.close(held)
-
-
-@functools.cache
-def _tidy(place: Path) -> None:
-    """Once a process is enough."""
-    remove_abandoned(place, SCRATCH)
 
 
 def _made(name: Callable[[], Path], make: Callable[[Path], object]) -> tuple[Path, int]:
@@ -205,9 +195,10 @@ def _lock(descriptor: int, wait: bool) -> bool:
     return True
 
 
-def remove_abandoned(folder: Path, prefix: str = STAGING) -> None:
-    """Remove what killed processes of this user left in a folder: nobody holds it."""
-    for path in folder.glob(f"{prefix}*"):
+def remove_abandoned(folder: Path | None = None) -> None:
+    """Remove what killed processes of this user left in a folder, by default the temporary directory: nobody holds it."""
+    folder = folder or Path(tempfile.gettempdir())
+    for path in (*folder.glob(f"{STAGING}*"), *folder.glob(f"{SCRATCH}*")):
         with contextlib.suppress(OSError):  # another was quicker, or it is another user's
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:

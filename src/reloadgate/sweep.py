@@ -8,7 +8,7 @@ from reloadgate.comparison import Comparison, ModelComparison, Outcome
 from reloadgate.engine import EngineSettings
 from reloadgate.errors import ReloadgateError, UnreadableRecordError, UsageError
 from reloadgate.evidence import EVIDENCE_DIR, Group, read_saved
-from reloadgate.files import project_root, scratch
+from reloadgate.files import project_root, remove_abandoned, scratch
 from reloadgate.judge import judge
 from reloadgate.nouns import SCHEMA_VERSION, to_dict
 from reloadgate.policy import Policy, read_yaml
@@ -37,6 +37,7 @@ def sweep(
         raise UsageError("other revisions are read from git, and this folder is in no repository")
     place = repository / PLACE
     place.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(place)
     with scratch("sweep", place) as folder:
         found = _Found(repository, folder, set(names))
         for revision in dict.fromkeys(revisions):

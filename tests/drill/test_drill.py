@@ -9,6 +9,7 @@ import pytest
 
 import reloadgate
 from reloadgate.drill.damages import DAMAGES
+from reloadgate.drill.report import alone
 from reloadgate.drill.running import drill
 from reloadgate.drill.trials import Area, Drill, Outcome, Trial
 from reloadgate.engine import EngineSettings, LocalEngine
@@ -106,6 +107,14 @@ def test_what_the_policy_allows_survives_and_the_drill_says_which_setting(drille
     found = trial(drilled, "model.keras", "open to every user")
     assert (found.outcome, found.advice) == (Outcome.SURVIVED, ("`policy.location: persistent`",))
     assert drilled.status is Status.PASS  # nobody asked for a score
+
+
+def test_some_checks_are_all_that_there_is_between_a_damage_and_a_pass(drilled: Drill) -> None:
+    """Without the check the damage would pass: the same table is made of every drill."""
+    found = {group: {trial.damage for trial in trials} for group, trials in alone(drilled.trials).items()}
+    assert found["compile"] == {"steps_per_execution is another"}
+    assert found["evidence"] >= {"its noise floors are raised"}
+    assert found["gate"] >= {"the verdict is missing"}
 
 
 def test_every_area_is_drilled_and_every_damage_of_the_pipeline_answered(drilled: Drill) -> None:

@@ -1,6 +1,8 @@
 """What became of a damage, the score, and what a drill leaves."""
 
 import json
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,13 +14,14 @@ import yaml
 from builders import Built, build, comparison, difference, row
 from conftest import ROOT
 from drill.versions import KERAS, write_version
+from reloadgate import cli
 from reloadgate.comparison import Outcome as RowOutcome
 from reloadgate.drill.copies import Copy, Original
 from reloadgate.drill.damages import DAMAGES
 from reloadgate.drill.damages import pipeline as scenes
 from reloadgate.drill.gating import gate_trials
 from reloadgate.drill.outcomes import AGAIN, judged_trial, waits_for_more
-from reloadgate.drill.report import METRICS, PAGE, alone, areas, begin, html, metrics, publish
+from reloadgate.drill.report import METRICS, NEVER_ALONE, PAGE, alone, areas, begin, html, metrics, needed, publish
 from reloadgate.drill.running import _drill
 from reloadgate.drill.trials import Area, Drill, Outcome, Trial, score_of
 from reloadgate.evidence import EVIDENCE_DIR, Capability, Group
@@ -199,6 +202,14 @@ def test_what_one_group_alone_caught_is_told_by_group() -> None:
     assert alone([trial(Outcome.CAUGHT), both, trial(Outcome.SURVIVED)]) == {"weights": [trial(Outcome.CAUGHT)]}
 
 
+def test_the_table_of_what_each_check_is_needed_for_has_every_check_and_says_why_one_is_not() -> None:
+    table = dict(needed([trial(Outcome.CAUGHT), trial(Outcome.CAUGHT, by=("gate",), damage="the verdict is missing")]))
+    assert [*table] == [*map(str, Group), "gate"]
+    assert (table["weights"], table["gate"]) == ("zeroed", "the verdict is missing")
+    assert table["compile"] == "– (none in these models)"
+    assert all(NEVER_ALONE[group] in table[group] for group in NEVER_ALONE)
+
+
 # The pipeline's own damages
 
 
@@ -243,3 +254,30 @@ def test_the_pipeline_does_not_run_the_drill_by_itself() -> None:
     stage = yaml.safe_load((ROOT / "drill/dvc.yaml").read_text())["stages"]["drill"]
     assert (stage["cmd"], stage["wdir"]) == ("reloadgate drill --min-score 1", "..")
     assert {"reports/drill.json": {"cache": False}} in stage["metrics"]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """The command in a folder of its own: its exit code."""
+    monkeypatch.chdir(tmp_path)
+
+    def command(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["reloadgate", "drill", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return int(ended.value.code or 0)
+
+    return command
+
+
+def test_a_version_without_evidence_is_unverified_in_the_metrics_too(run: Callable[..., int]) -> None:
+    Path("params.yaml").write_text("models:\n  m: {version: 1.0.0}\n")
+    Path("models/m/1.0.0").mkdir(parents=True)
+    assert run() == 3
+    assert json.loads((Path("reports") / METRICS).read_text())["status"] == "UNVERIFIED"
+
+
+def test_a_wrong_path_or_score_is_a_usage_error(run: Callable[..., int]) -> None:
+    assert run("models/none/1.0.0") == 2
+    assert run("--min-score", "2") == 2
+    assert run("--sample", "0") == 2

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from reloadgate.drill.trials import MISSED, Area, Drill, Outcome, Trial, score_of
+from reloadgate.evidence import Group
 from reloadgate.files import write_atomically
 from reloadgate.nouns import noun, write_json
 from reloadgate.verdict import Status
@@ -73,7 +74,7 @@ def html(drill: Drill) -> str:
     columns = sorted({(trial.model, trial.artifact) for trial in drill.trials if trial.outcome is not Outcome.NOT_APPLICABLE})
     page: str = template("drill.html").render(
         drill=drill, areas=areas(drill), missed=[t for t in drill.trials if t.outcome in MISSED], columns=columns,
-        lines=lines(drill, columns), alone=alone(drill.trials), Outcome=Outcome,
+        lines=lines(drill, columns), needed=needed(drill.trials), Outcome=Outcome,
         tones={Outcome.CAUGHT: "PASS", Outcome.DIGEST: "FAIL", Outcome.SURVIVED: "FAIL", Outcome.EQUIVALENT: "NOTED",
                Outcome.NOT_APPLICABLE: "NONE"},
     )  # fmt: skip
@@ -91,6 +92,30 @@ def lines(drill: Drill, columns: list[tuple[str, str]]) -> list[Line]:
         trials = tuple(cells.get(column) for column in columns)
         found.append(Line(area=area, damage=damage, imitates=first.imitates, seen=first.seen, trials=trials))
     return found
+
+
+NEVER_ALONE: dict[Group, str] = {
+    Group.INTEGRITY: "left out on purpose: a digest tells that a file is another one, and not that it is a worse one",
+    Group.CONTAINMENT: "about the process that reloads, not about a version",
+    Group.RANDOM_STATE: "no artifact holds it: it tells lost random state from a lost optimizer, and the policy may forbid it",
+    Group.DETERMINISM: "about code: a random operation without a seed predicts otherwise each time, whatever the files are",
+    Group.RELOCATION: "about code that reads a file beside the artifact by its path",
+    Group.ROUND_TRIP: "about code: a `get_config` that forgets an argument loses it at the next save",
+    Group.AGREEMENT: "each sibling is held against the evidence too: it tells which two disagree, and what each must do",
+    Group.EXPECTATIONS: "suites of the user's own",
+}
+"""Groups of checks that no damage of a file needs, each with what it is there for; `examples/hazards` has the code."""
+
+
+def needed(trials: Iterable[Trial]) -> list[tuple[str, str]]:
+    """For every group of checks the damages that it alone caught; why there are none, where there can be none."""
+    by_group = alone(trials)
+    names = [*map(str, Group), *sorted(set(by_group) - {*map(str, Group)})]
+    return [(name, "; ".join(dict.fromkeys(t.damage for t in by_group.get(name, ()))) or _why_none(name)) for name in names]
+
+
+def _why_none(group: str) -> str:
+    return next((f"– ({why})" for known, why in NEVER_ALONE.items() if known == group), "– (none in these models)")
 
 
 def alone(trials: Iterable[Trial]) -> dict[str, list[Trial]]:

@@ -51,7 +51,7 @@ def drill(
 
     Args:
         policy: what the copies are judged by.
-        records: what training recorded, by name; a version without a record is drilled without one.
+        records: what training recorded; a version without a record is drilled without one.
         sample: damages to try of each version, spread over the areas; default: all.
         min_score: the score, between 0 and 1, below which the drill fails; default: it tells the score, and that is all.
         engine: a running engine to reload in; default: one for this call.
@@ -64,7 +64,8 @@ def drill(
     originals = []
     for subject in subjects:
         try:
-            originals.append(Original(subject, records.get(subject.name)))
+            record = next((one for one in records.values() if Path(one.path) == subject.directory), None)
+            originals.append(Original(subject, record))
         except UnreadableRecordError as error:
             run.unfit[subject.name] = f"it has no evidence that can be read: {error}"
     start: EngineFor = (lambda seeds: contextlib.nullcontext(engine)) if engine else engine_for(settings)

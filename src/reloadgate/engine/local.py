@@ -16,7 +16,7 @@ from typing import IO, Any
 from reloadgate.engine.jobs import End, Job, ignore
 from reloadgate.errors import EngineError
 from reloadgate.extras import need
-from reloadgate.files import scratch
+from reloadgate.files import remove_abandoned, scratch
 from reloadgate.nouns import to_dict
 from reloadgate.surroundings import fresh
 from reloadgate.text import one_line
@@ -67,6 +67,7 @@ class LocalEngine:
         if self._command[0] == sys.executable:  # another interpreter is asked before (`other`)
             need("tensorflow", "a reload")
         self._said = tempfile.TemporaryFile()
+        remove_abandoned()
         home = self._home.enter_context(scratch("home"))
         try:
             self._server = subprocess.Popen(

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from reloadgate.errors import EngineError
+from reloadgate.files import remove_abandoned
 from reloadgate.inspection.found import Finding, Inspected
 from reloadgate.inspection.limits import Limits, limits_from
 from reloadgate.nouns import from_dict, to_dict
@@ -40,6 +41,7 @@ def inspect(paths: Sequence[Path], declared: Iterable[str] = (), limits: Limits 
     """
     from reloadgate.inspection.child import Job
 
+    remove_abandoned()
     names, most = tuple(declared), limits or Limits()
     jobs = [Job(path=str(Path(path).absolute()), declared=names, limits=most) for path in paths]
     environment = {key: os.environ[key] for key in KEPT if key in os.environ}
