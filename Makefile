@@ -69,7 +69,7 @@ lock: setup ## Lock again: versions and hashes, no addresses
 	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements.lock
 
 docs: setup ## Build the documentation in site/, without the network
-	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
 schemas: setup ## Write the JSON Schemas of what a run leaves
 	$(BIN)/python -m reloadgate.schemas docs/schemas
