@@ -21,7 +21,7 @@ from reloadgate.errors import UnreadableRecordError
 from reloadgate.evidence import Artifact, File, ReloadedEvidence, SavedEvidence, Sealed, read_saved
 from reloadgate.judge import judge
 from reloadgate.nouns import SCHEMA_VERSION, canonical, digest, from_dict, read_json, to_dict, write_json
-from reloadgate.policy import Policy, Relative, Tolerances
+from reloadgate.policy import Policy, Relative, Signed, Tolerances
 from reloadgate.project import VersionRecord
 from reloadgate.verdict import Verdict
 
@@ -60,6 +60,9 @@ def any_of(hint: Any, least: float | None = None) -> st.SearchStrategy[Any]:
             drawn["path"] = st.sampled_from(["model.keras", "variables/variables.index", "."])
         if hint is Policy:
             drawn["flips"] = st.integers(min_value=0)
+        if hint is Signed:
+            named = st.text(min_size=1)
+            return st.builds(hint, key=named) | st.builds(hint, certificates=st.tuples(named))
         return st.builds(hint, **drawn)
     return PLAIN[hint]
 
