@@ -13,7 +13,7 @@ import yaml
 
 from builders import Built, build, comparison, difference, row
 from conftest import ROOT
-from drill.versions import KERAS, write_version
+from drill.versions import KERAS, SERVED, write_version
 from reloadgate import cli
 from reloadgate.comparison import Outcome as RowOutcome
 from reloadgate.drill.copies import Copy, Original
@@ -22,7 +22,7 @@ from reloadgate.drill.damages import pipeline as scenes
 from reloadgate.drill.gating import gate_trials
 from reloadgate.drill.outcomes import AGAIN, judged_trial, waits_for_more
 from reloadgate.drill.report import METRICS, NEVER_ALONE, PAGE, alone, areas, begin, html, metrics, needed, publish
-from reloadgate.drill.running import _drill
+from reloadgate.drill.running import _drill, _policy_for
 from reloadgate.drill.trials import Area, Drill, Outcome, Trial, score_of
 from reloadgate.evidence import EVIDENCE_DIR, Capability, Group
 from reloadgate.judge import judge
@@ -105,6 +105,15 @@ def test_only_what_loads_again_is_left_for_later() -> None:
     assert not waits_for_more(judge(comparison(*loads, moved(Group.WEIGHTS, 1.0)), Policy()).models[0])
     assert not waits_for_more(judge(comparison(row(Group.RESUME, RowOutcome.UNCHECKED, subject="")), Policy()).models[0])
     assert not waits_for_more(judge(comparison(row(Group.ROUND_TRIP, RowOutcome.BROKEN)), Policy()).models[0])
+
+
+def test_a_copy_is_judged_without_what_only_the_version_itself_can_have() -> None:
+    """No remote has it, nobody signed it, and one that only infers is alone in it: that is not what is to be noticed."""
+    policy = policy_from({"pushed": True, "signed": {"key": "key.pem"}, "flips": 2})
+    judged = _policy_for((KERAS,), policy)
+    assert (judged.pushed, judged.signed, judged.flips, judged.requires) == (False, None, 2, policy.requires)
+    assert _policy_for((SERVED,), policy).requires.version is Capability.INFER
+    assert _policy_for((SERVED, KERAS), policy).requires == policy.requires
 
 
 # The score

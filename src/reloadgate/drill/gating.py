@@ -13,6 +13,7 @@ from reloadgate.judge import judge
 from reloadgate.nouns import to_dict, write_json
 from reloadgate.policy import Policy
 from reloadgate.project import Subject, VersionRecord, folder_of
+from reloadgate.suites import with_suites
 from reloadgate.verdict import Status
 
 
@@ -27,7 +28,7 @@ def gate_trials(
     """
     if not records:
         records = {subject.name: pristine.record(subject.name)}  # the pipeline's gate demands one
-    verdict = judge(compare([subject], evidence, records), policy)
+    verdict = judge(with_suites(compare([subject], evidence, records), policy), policy)
     stage = pristine.version.parent / "scene"
     trials = []
     for damage in DAMAGES:

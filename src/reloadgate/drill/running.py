@@ -32,6 +32,7 @@ from reloadgate.policy import OwnLoader, Policy
 from reloadgate.progress import Watch
 from reloadgate.project import Subject, VersionRecord
 from reloadgate.reload import NOBODY, reload
+from reloadgate.suites import with_suites
 from reloadgate.verdict import Status
 
 
@@ -115,7 +116,7 @@ class _Run:
             prepared = waiting[subject.name]
             copy, records = prepared.copy, {subject.name: prepared.record} if prepared.record else None
             policy = _policy_for(copy.artifacts, self._policy)
-            compared = compare([subject], evidence, records)
+            compared = with_suites(compare([subject], evidence, records), policy)
             verdict = judge(compared, policy).models[0]
             if not again and waits_for_more(verdict):
                 left.append(prepared)
@@ -129,8 +130,9 @@ class _Run:
 
 
 def _policy_for(artifacts: tuple[Artifact, ...], policy: Policy) -> Policy:
-    """The policy for a copy of some of a version's artifacts: no remote has it, and what can only infer need not resume."""
-    policy = replace(policy, pushed=False)
+    """The policy for a copy of some of a version's artifacts: no remote has it, nobody signed it, and what can only infer
+    need not resume."""
+    policy = replace(policy, pushed=False, signed=None)
     if any(artifact.capability is Capability.RESUME for artifact in artifacts):
         return policy
     return replace(policy, requires=replace(policy.requires, version=Capability.INFER))
