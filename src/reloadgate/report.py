@@ -38,7 +38,26 @@ def begin(reports: Path, doing: str) -> None:
     """Set verdict, metrics and every report to ERROR: `doing` has begun, and has not ended.
 
     The pages are plain text in their own syntax, because the gate does this too and must not wait for a template engine.
+
+    Raises:
+        OSError: the disk takes no more; none of them is there then.
     """
+    with _all_or_none(reports, VERDICT, METRICS, *PAGES):
+        _set_to_error(reports, doing)
+
+
+@contextmanager
+def _all_or_none(reports: Path, *names: str) -> Iterator[None]:
+    """Where the disk takes no more, none of these reports is left: what cannot be set to ERROR must not say PASS."""
+    try:
+        yield
+    except OSError:
+        for name in names:
+            (reports / name).unlink(missing_ok=True)
+        raise
+
+
+def _set_to_error(reports: Path, doing: str) -> None:
     for folder in (reports, (reports / LOSS_CURVE).parent):
         remove_abandoned(folder)
     reason = f"`{doing}` began and has not ended: it is running, was stopped, or broke"
@@ -70,14 +89,18 @@ def publish(
     Args:
         evidence: the folder that `reload` wrote, for pictures and the environment; the page says less without.
         drifts: how far the versions are from those of another revision, where that was asked.
+
+    Raises:
+        OSError: the disk takes no more; then the verdict that `begin` wrote is all that is there.
     """
     from reloadgate.page import html
 
-    write_json(reports / METRICS, metrics(verdict, comparison, drifts))
-    write_atomically(reports / PAGES[0], _markdown(verdict, drifts).encode())
-    write_atomically(reports / PAGES[1], html(verdict, comparison, evidence, drifts).encode())
-    write_atomically(reports / PAGES[2], _junit(verdict))
-    write_json(reports / VERDICT, to_dict(verdict))
+    with _all_or_none(reports, METRICS, *PAGES):
+        write_json(reports / METRICS, metrics(verdict, comparison, drifts))
+        write_atomically(reports / PAGES[0], _markdown(verdict, drifts).encode())
+        write_atomically(reports / PAGES[1], html(verdict, comparison, evidence, drifts).encode())
+        write_atomically(reports / PAGES[2], _junit(verdict))
+        write_json(reports / VERDICT, to_dict(verdict))
 
 
 @contextmanager
