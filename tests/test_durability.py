@@ -15,7 +15,7 @@ import moments
 import reloadgate
 from builders import build
 from reloadgate import report
-from reloadgate.cli import judge
+from reloadgate.cli.stages import judge
 from reloadgate.errors import RefusedError
 from reloadgate.evidence import EVIDENCE_DIR, read_saved
 from reloadgate.files import STAGING, remove_abandoned, staged_directory, write_atomically
@@ -83,7 +83,7 @@ def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text("models:\n  digits: {version: 1.0.0}\n")
     build(Path()).record(RECORDS)
-    from reloadgate.cli import compare
+    from reloadgate.cli.stages import compare
 
     compare()
     judge()
