@@ -274,11 +274,18 @@ def test_an_interpreter_that_is_not_there_is_an_error_that_says_so(tmp_path: Pat
         pass
 
 
+def _heeds_ctrl_c() -> None:
+    """What runs in the background of a shell is told to ignore it, and so is all that it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_ctrl_c_stops_the_children_leaves_error_and_ends_with_130(keras: Any, tmp_path: Path) -> None:
     version = own_version(keras, tmp_path, "announces")
     os.mkfifo(version.parent / "pipe")
     command = [sys.executable, "-m", "reloadgate", "verify", str(version), "--reports", "reports"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_heeds_ctrl_c
+    ) as running:
         child = int((version.parent / "pipe").read_text())  # waits until the loader runs
         running.send_signal(signal.SIGINT)
         out, err = running.communicate()
