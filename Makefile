@@ -22,7 +22,7 @@ setup: $(STAMP) ## Make the environment (skipped when nothing changed)
 $(STAMP): requirements.lock requirements-setup.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-setup.lock
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -42,7 +42,7 @@ test: setup ## Run every test
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 check: setup lint types ## Lint, types, layers and the tests without TensorFlow, in under a minute
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "not keras and not pipeline"
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m "not keras and not pipeline"
 
 bench: setup ## Measure the rows of docs/performance.md (minutes; nothing else should run)
 	@for row in marginal fleet growth memory save inspecting pipeline drill cluster; do $(BIN)/python -m bench.$$row 2>/dev/null || echo "| $$row | broke | | |"; done

@@ -1,6 +1,7 @@
 """What the tests share: one warm engine, and real trained model versions."""
 
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +26,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         weight = 2 if item.get_closest_marker("pipeline") else 1 if item.get_closest_marker("keras") else 0
         weights[item.path] = max(weights[item.path], weight)
     items.sort(key=lambda item: -weights[item.path])
+
+
+def pytest_collection_finish() -> None:
+    """To collect the tests takes no TensorFlow: a module that imports it takes those of `make check` six seconds each run."""
+    if "tensorflow" in sys.modules:
+        raise pytest.UsageError("a test module imports TensorFlow: let a fixture or a test import it (`keras`, `models`)")
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +66,14 @@ def keras() -> Any:
         tf.config.threading.set_inter_op_parallelism_threads(2)
         tf.config.list_logical_devices()
     return keras
+
+
+@pytest.fixture(scope="session")
+def models(keras: Any) -> Any:
+    """The small models, imported with Keras, and so by no test that does without it."""
+    import models
+
+    return models
 
 
 @pytest.fixture(scope="session")

@@ -162,9 +162,3 @@ def data(name: str) -> Batch:
         case "adding_loss":
             return x, None
     return x, x.sum(axis=1, keepdims=True)
-
-
-BUILDERS = {"plain": plain, "branching": branching, "subclassed": subclassed, "words": words}
-
-ODD = {"adding_loss": adding_loss, "unpacking": unpacking, "two": two}
-"""Healthy in ways that a careless observer takes for faults."""

@@ -150,6 +150,7 @@ def test_a_model_too_large_for_a_workers_memory_is_a_row_that_says_so(scheduler:
     )
 
 
+@pytest.mark.pipeline
 def test_a_scheduler_that_does_not_answer_is_an_error_within_ten_seconds() -> None:
     with (
         pytest.raises(EngineError, match=r"no Dask scheduler answers at \S+ .*`dask scheduler`"),

@@ -47,6 +47,7 @@ def test_every_command_that_is_shown_is_one_with_these_arguments() -> None:
     assert checked > 15
 
 
+@pytest.mark.keras
 def test_every_call_that_is_shown_has_arguments_that_there_are() -> None:
     checked = 0
     for _, block in blocks("python"):

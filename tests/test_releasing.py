@@ -19,7 +19,7 @@ from reloadgate.report import VERDICT, publish
 from reloadgate.verdict import Status
 
 # DVC's own dependencies use what will be gone.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+pytestmark = [pytest.mark.pipeline, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")]
 
 PARAMS = "models:\n  digits: {version: 1.0.0}\n  wine: {version: 1.0.0}\n"
 WRONG = {f"before/{ENCODER}": np.ones((4, 3), np.float32)}

@@ -21,7 +21,7 @@ from reloadgate.report import VERDICT
 from reloadgate.verdict import Status
 
 # DVC's and moto's own dependencies use what will be gone.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+pytestmark = [pytest.mark.pipeline, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")]
 
 ASKING = Policy(pushed=True)
 STORE = Path("../store")

@@ -13,9 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import models
 import reloadgate
-from reloadgate.callbacks import LEDGER
 from reloadgate.engine import LocalEngine
 from reloadgate.errors import RefusedError, UsageError
 from reloadgate.nouns import read_json
@@ -32,7 +30,7 @@ def bits(model: Any) -> list[bytes]:
 
 
 @pytest.fixture(scope="module")
-def interrupted(keras: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any, models.Batch]:
+def interrupted(keras: Any, models: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any, tuple[Any, Any]]:
     """A version saved after two epochs, and the model that went on for two more."""
     keras.utils.set_random_seed(3)
     model, batch = models.plain(), models.data("plain")
@@ -108,7 +106,7 @@ def run(folder: str, kill_at: str = "") -> list[str]:
     return events
 
 
-def test_a_training_that_is_killed_again_and_again_ends_with_the_same_bits(keras: Any, tmp_path: Path) -> None:
+def test_a_training_that_is_killed_again_and_again_ends_with_the_same_bits(keras: Any, models: Any, tmp_path: Path) -> None:
     """Three batches an epoch, a version every two: what is resumed lies in the middle of an epoch."""
     keras.utils.set_random_seed(3)
     model, (x, y) = models.plain(), models.data("plain")
@@ -120,9 +118,11 @@ def test_a_training_that_is_killed_again_and_again_ends_with_the_same_bits(keras
     assert events[:3] == ["batch 2", "batch 2", "batch 3"], "two batches are read and left alone"
     events = run(str(folder))
     assert [event for event in events if event.startswith("final")] == [f"final {sha256(one).hexdigest()}" for one in bits(model)]
-    kept = read_json(folder / LEDGER)["versions"]
+    kept = read_json(folder / "versions.json")["versions"]
     assert {one["status"] for one in kept.values()} == {"PASS"}
-    assert {path.name for path in folder.iterdir()} == {*kept, LEDGER}, "what was pruned is gone, and nothing is half there"
+    assert {path.name for path in folder.iterdir()} == {*kept, "versions.json"}, (
+        "what was pruned is gone, and nothing is half there"
+    )
     assert "epoch-00002-batch-000002" in kept
 
 
@@ -147,7 +147,7 @@ class StopError(Exception):
 
 @pytest.mark.parametrize("unit", ["epoch", "step"])
 def test_fit_goes_on_after_the_last_version_that_passed(
-    unit: Any, keras: Any, tmp_path: Path, anywhere: Policy, engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+    unit: Any, keras: Any, models: Any, tmp_path: Path, anywhere: Policy, engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fit(*callbacks: Any) -> tuple[Any, list[int]]:
         keras.utils.set_random_seed(3)
@@ -178,7 +178,7 @@ def test_fit_goes_on_after_the_last_version_that_passed(
     model, steps = fit(saves[1])
     assert steps == ([7, 8, 9] if unit == "epoch" else [5, 5, 6, 7, 8, 9])
     assert bits(model) == bits(uninterrupted)
-    assert len(read_json(tmp_path / "m" / LEDGER)["versions"]) == 3
+    assert len(read_json(tmp_path / "m" / "versions.json")["versions"]) == 3
 
 
 @pytest.mark.parametrize("options", [{"every": 0}, {"unit": "hour"}, {"unit": "step", "best": "val_loss"}])

@@ -59,12 +59,7 @@ class ArrayWriter:
         value = plain(np.asarray(value))
         numbers = value.dtype.kind not in "SU"
         floats = value.astype(np.float64) if numbers and dtype_name(value) in _EXTENDED else value
-        if floats.dtype.kind in "fc":
-            nans, infinities = int(np.isnan(floats).sum()), int(np.isinf(floats).sum())
-            finite = floats if not nans + infinities else floats[np.isfinite(floats)]
-        else:
-            nans = infinities = 0
-            finite = floats
+        nans, infinities, largest = _magnitudes(floats) if numbers else (0, 0, 0.0)
         keep_values = whole or not numbers or value.nbytes <= WHOLE_BYTES
         self.kept[name] = storable(value) if keep_values else sketch(value)
         return Array(
@@ -75,7 +70,7 @@ class ArrayWriter:
             kept=Kept.VALUES if keep_values else Kept.SKETCH,
             nans=nans,
             infinities=infinities,
-            largest=_largest(finite) if numbers else 0.0,
+            largest=largest,
         )
 
     def write(self, path: Path) -> None:
@@ -155,10 +150,12 @@ def sketch(value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     sums = np.empty(blocks)
     for start in range(0, blocks, 256):
         part = flat[start * SKETCH_BLOCK : (start + 256) * SKETCH_BLOCK].astype(np.float64)
-        part = np.nan_to_num(part, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-        padded = np.pad(part, (0, -part.size % SKETCH_BLOCK)).reshape(-1, SKETCH_BLOCK)
+        rows = (part if part.size % SKETCH_BLOCK == 0 else np.pad(part, (0, -part.size % SKETCH_BLOCK))).reshape(-1, SKETCH_BLOCK)
         with np.errstate(over="ignore", invalid="ignore"):
-            sums[start : start + 256] = padded @ signs
+            found = rows @ signs
+            if not np.isfinite(found).all():
+                found = np.nan_to_num(rows, nan=0.0, posinf=0.0, neginf=0.0) @ signs
+        sums[start : start + 256] = found
     return np.nan_to_num(sums, nan=np.finfo(np.float64).max)
 
 
@@ -193,14 +190,18 @@ def restored(value: np.ndarray[Any, Any], dtype: str) -> np.ndarray[Any, Any]:
     return value.view(np_dtype(dtype)) if dtype in _EXTENDED else value
 
 
-def _largest(finite: np.ndarray[Any, Any]) -> float:
-    if not finite.size:
-        return 0.0
-    if finite.dtype.kind == "b":
-        return float(finite.any())
-    if finite.dtype.kind == "c":
-        return float(np.abs(finite).max())
-    return max(abs(float(finite.max())), abs(float(finite.min())))
+def _magnitudes(value: np.ndarray[Any, Any]) -> tuple[int, int, float]:
+    """How many NaN and infinities there are, and the largest finite magnitude."""
+    if not value.size:
+        return 0, 0, 0.0
+    if value.dtype.kind == "c":
+        value = np.abs(value)
+    # Two passes tell what is usual: the largest and the smallest are NaN where one is, and infinite where one is.
+    largest = max(abs(float(value.max())), abs(float(value.min())))
+    if np.isfinite(largest):
+        return 0, 0, largest
+    finite = value[np.isfinite(value)]
+    return int(np.isnan(value).sum()), int(np.isinf(value).sum()), _magnitudes(finite)[2]
 
 
 def _member(name: str) -> str:

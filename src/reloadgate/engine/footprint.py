@@ -4,6 +4,7 @@ Evidence may be used again only while everything that it came from is the same. 
 connection and each process (PEP 578); what was imported before the child began is found among the modules.
 """
 
+import functools
 import os
 import sys
 import sysconfig
@@ -17,8 +18,19 @@ from reloadgate.nouns import noun, to_dict, write_json
 FOOTPRINT = "footprint.json"
 
 _OUTSIDE = ("socket.connect", "subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "ctypes.dlopen")
+_HEARD = frozenset(("open", "os.mkdir", *_OUTSIDE))
 _PACKAGE = Path(__file__).parents[1]
 _KERNEL = ("/dev", "/proc", "/sys")
+
+
+def imported() -> set[str]:
+    """The files of every module that was imported, behind links."""
+    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    return {_behind_links(file) for file in files if file}
+
+
+_behind_links = functools.cache(os.path.realpath)
+"""Asked once in the fork server (thousands of files, 0.2 s), whose children all know the answers."""
 
 
 @noun
@@ -44,9 +56,8 @@ class Steps:
         installed = {*sysconfig.get_paths().values(), sysconfig.get_paths(vars={"base": sys.base_prefix})["stdlib"]}
         known = [*installed, *_KERNEL, *map(str, (_PACKAGE, out, *own))]
         roots = (*(os.path.realpath(root) + os.sep for root in known), *(path + os.sep for path in self._made))
-        imported = {module.__file__ for module in list(sys.modules.values()) if getattr(module, "__file__", None)}
         files, unknown = {}, set(self._outside)
-        for path in sorted({os.path.realpath(path) for path in self._read | imported if path}):
+        for path in sorted(self._read | imported()):
             if (path + os.sep).startswith(roots) or f"{os.sep}__pycache__{os.sep}" in path:  # made of what is listed itself
                 continue
             try:
@@ -59,6 +70,8 @@ class Steps:
         write_json(out / FOOTPRINT, to_dict(Footprint(files=files, unknown=tuple(sorted(unknown)))))
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event not in _HEARD:  # most are not, and there are thousands
+            return
         if event in ("open", "os.mkdir") and isinstance(arguments[0], (str, bytes)):
             path = os.path.realpath(os.fsdecode(arguments[0]))
             new = event == "os.mkdir" or (isinstance(arguments[2], int) and arguments[2] & (os.O_TRUNC | os.O_EXCL))

@@ -21,7 +21,7 @@ from reloadgate.engine.child import run
 from reloadgate.engine.memory import available, resident, total
 from reloadgate.files import scratch
 
-PRELOADED = "reloadgate.live.preload"
+PRELOADED = "reloadgate.engine.preload"
 GLANCE = 0.25
 """Seconds between two looks at the memory of the children."""
 

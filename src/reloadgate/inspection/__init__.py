@@ -16,7 +16,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from reloadgate.errors import EngineError
@@ -60,15 +60,20 @@ HARMLESS = frozenset({"missing-weights", "extra-weights", "shape", "dtype", "mis
 """Codes of what is wrong with the model and does no harm when it is loaded: what exactly it lost, a reload can say."""
 
 
-def refusals(path: Path, declared: Iterable[str] = (), limits: Limits | None = None) -> list[Finding]:
+def refusals(
+    path: Path, declared: Iterable[str] = (), limits: Limits | None = None, *, meanwhile: Callable[[], None] = lambda: None
+) -> list[Finding]:
     """Why an artifact is refused; empty when it is not.
 
     It forks the calling process, which must have one thread: meant for the process that is about to load.
+
+    Args:
+        meanwhile: what the calling process does while the other looks.
     """
     from reloadgate.inspection.child import Job, run
 
     job = Job(path=str(Path(path).absolute()), declared=tuple(declared), limits=limits or Limits())
-    return [finding for finding in all_findings(run(job)) if finding.refused]
+    return [finding for finding in all_findings(run(job, meanwhile)) if finding.refused]
 
 
 def all_findings(inspected: Inspected) -> list[Finding]:

@@ -10,6 +10,7 @@ import resource
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from select import select
 from typing import Any
@@ -31,8 +32,8 @@ class Job:
     limits: Limits
 
 
-def run(job: Job) -> Inspected:
-    """Inspect in a fork of this process, which must have one thread."""
+def run(job: Job, meanwhile: Callable[[], None] = lambda: None) -> Inspected:
+    """Inspect in a fork of this process, which must have one thread, and do something here meanwhile."""
     with scratch("inspect") as folder:
         reading, writing = os.pipe()
         process = os.fork()
@@ -48,6 +49,7 @@ def run(job: Job) -> Inspected:
             finally:
                 os._exit(0)
         os.close(writing)
+        meanwhile()
         raw, late = _read(reading, 2 * job.limits.seconds)
         if late:
             os.kill(process, signal.SIGKILL)

@@ -1,5 +1,6 @@
 """What a model does on the probe: predictions in every mode, and the resumed steps."""
 
+import gc
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -73,8 +74,12 @@ class Behaviour:
             self.state.put_back()
             self.state.put_back_attributes()
 
-    def resume(self, steps: int, times: int) -> list["Run"]:
-        """The resumed steps, `times` times from the same state; none where the model cannot train."""
+    def resume(self, steps: int, repeat: bool) -> list["Run"]:
+        """The resumed steps; none where the model cannot train.
+
+        Args:
+            repeat: take them twice from the same state, and leave the model as it was; otherwise it stays where they lead.
+        """
         look = self.look
         if not getattr(look.model, "compiled", False):
             look.note(Group.RESUME, "steps", "the model is not compiled, so it cannot train")
@@ -83,9 +88,13 @@ class Behaviour:
             look.note(Group.RESUME, "steps", "the probe has no rows" if steps else "no steps were asked for")
             return []
         runs = []
-        for number in range(times):
+        for number in range(2 if repeat else 1):
             self.state.put_back()
             self.set_random_state()
+            if not repeat:
+                self.state.release()
+                look.model.predict_function = None
+                gc.collect()
             run = look.attempt(Group.RESUME, "steps", partial(self._steps, steps, number))
             self.state.put_back()
             if run is None:

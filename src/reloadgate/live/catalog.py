@@ -120,6 +120,11 @@ def catalog(model: Any) -> Catalog:
     return Catalog(entries=entries, optimizers=optimizers, stored_values=tuple(stored_values), layers=layers)
 
 
+def optimizers_of(model: Any) -> list[Any]:
+    """The optimizers that a model holds as attributes, none within another."""
+    return [optimizer for _, optimizer in _optimizers(model, {})]
+
+
 def _optimizers(model: Any, paths: dict[int, str]) -> Iterator[tuple[str, Any]]:
     found: dict[int, tuple[str, Any]] = {}
     for attribute, value in [("optimizer", getattr(model, "optimizer", None)), *sorted(vars(model).items())]:

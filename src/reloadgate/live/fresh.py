@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from reloadgate.arrays import ArrayReader, ArrayWriter
 from reloadgate.errors import UnreadableRecordError
@@ -38,11 +39,13 @@ from reloadgate.evidence import (
 from reloadgate.files import project_root, sha256_file
 from reloadgate.formats import format_named, own
 from reloadgate.inspection import HARMLESS, Finding, refusals, said
+from reloadgate.live.catalog import optimizers_of
 from reloadgate.live.declared import declared
 from reloadgate.live.environment import environment, set_threads
 from reloadgate.live.look import Look
 from reloadgate.live.observe import GLANCED, glance, observe
 from reloadgate.live.served import glance_served, observe_served
+from reloadgate.live.variables import empty
 from reloadgate.live.version_files import copy_and_hash, stamps, unchanged
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.places import look_at
@@ -95,7 +98,8 @@ def reload_artifact(
     try:
         with _catching_warnings(loaded.warnings):
             names = declared(recipe, version)
-        refused = refusals(private / artifact.path, names, read_limits(project_root(version) or version))
+        limits = read_limits(project_root(version) or version)
+        refused = refusals(private / artifact.path, names, limits, meanwhile=lambda: _begin(artifact, saved))
         loaded.checks.extend(_inspected(artifact, refused))
         trusted = artifact.format == own.NAME and not strict
         if trusted or HARMLESS.issuperset(finding.code for finding in refused):
@@ -141,8 +145,6 @@ def _reload(
     loaded: Loaded,
     again: bool,
 ) -> None:
-    if saved:
-        set_threads(saved.environment)
     form = format_named(artifact.format)
     loaded.stored_config = form.stored_config(private / artifact.path)
     loaded.stored_variables = form.stored_variables(private / artifact.path)
@@ -167,30 +169,58 @@ def _reload(
         loaded.observation = observe_served(model, first, probe, arrays, expected)
     if not probe.rows or not again:
         return
+    if isinstance(model, keras.Model):  # one model at a time is in memory
+        empty(variable for owner in (model, *optimizers_of(model)) for variable in owner.variables)
+    del model
+    gc.collect()
 
-    def same_again(path: Path) -> str:
-        again = form.load(path, recipe, inputs)
-        if isinstance(again, keras.Model):
-            return _same_again(*glance(again, probe), loaded, GLANCED)
-        return _same_again(*glance_served(again, path, probe, expected), loaded, SERVE)
-
-    def saved_again() -> str:
-        form.save(model, written_again)
-        return ""
-
-    written_again = folder / f"again-{form.FILE}"
-    if form is own or artifact.capability is Capability.INFER:
-        reason = "only your own code writes this artifact" if form is own else form.CANNOT
-        loaded.checks.append(Check(group=Group.ROUND_TRIP, subject="model", tried=Tried.SKIPPED, message=reason))
-    else:
-        written = _try(Group.ROUND_TRIP, saved_again)
-        model = None
-        gc.collect()
-        broken = written.tried is Tried.BROKEN
-        loaded.checks.append(written if broken else _try(Group.ROUND_TRIP, lambda: same_again(written_again)))
     if form is not own:
         private.rename(moved)
-    loaded.checks.append(_try(Group.RELOCATION, lambda: same_again(other)))
+    round_trip = _RoundTrip(form, artifact, folder / f"again-{form.FILE}")
+
+    def same_again(path: Path, first: Callable[[Any], None] = lambda model: None) -> str:
+        model = form.load(path, recipe, inputs)
+        first(model)
+        if isinstance(model, keras.Model):
+            return _same_again(*glance(model, probe), loaded, GLANCED)
+        return _same_again(*glance_served(model, path, probe, expected), loaded, SERVE)
+
+    # It is saved again as it was loaded: a call may move what a layer counts.
+    loaded.checks.append(_try(Group.RELOCATION, lambda: same_again(other, round_trip.save)))
+    gc.collect()
+    loaded.checks.append(round_trip.written or _try(Group.ROUND_TRIP, lambda: same_again(round_trip.path)))
+
+
+class _RoundTrip:
+    """A loaded model saved again; `written` is the check where that said all there is to say."""
+
+    def __init__(self, form: Any, artifact: Artifact, path: Path) -> None:
+        self._form, self.path = form, path
+        self.written: Check | None = None
+        if form is own or artifact.capability is Capability.INFER:
+            self._say(Tried.SKIPPED, "only your own code writes this artifact" if form is own else form.CANNOT)
+        else:
+            self._say(Tried.UNCHECKED, "it did not load from another path, and so was not saved again")
+
+    def save(self, model: Any) -> None:
+        if self.written and self.written.tried is Tried.UNCHECKED:
+            self.written = None
+            try:
+                self._form.save(model, self.path)
+            except Exception as error:
+                self._say(Tried.BROKEN, error_line(error))
+
+    def _say(self, tried: Tried, message: str) -> None:
+        self.written = Check(group=Group.ROUND_TRIP, subject="model", tried=tried, message=message)
+
+
+def _begin(artifact: Artifact, saved: SavedEvidence | None) -> None:
+    """Start TensorFlow as it was started at save. Its first operation takes as long as inspection; only the user's own loader
+    may still want to configure it."""
+    if saved:
+        set_threads(saved.environment)
+    if artifact.format != own.NAME:
+        _ = tf.constant(0.0) + 1.0
 
 
 def _location(version: Path) -> Iterator[Check]:

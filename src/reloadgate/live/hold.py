@@ -18,7 +18,7 @@ from tensorflow.python.eager import context as eager_context
 from tensorflow.python.framework import config as tf_config
 
 from reloadgate.live.catalog import Catalog
-from reloadgate.live.variables import components, read, write
+from reloadgate.live.variables import components
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic)
 
@@ -28,22 +28,26 @@ class Held:
 
     def __init__(self, model: Any, listed: Catalog) -> None:
         self.model = model
-        self.values: list[tuple[Any, np.ndarray[Any, Any]]] = []
+        self.values: list[tuple[Any, tf.Tensor]] = []
         self.also(_variables(model, listed))
         self.attributes = [(thing, _attributes(thing)) for thing in _objects(model, listed)]
 
     def also(self, variables: Iterable[Any]) -> None:
         """Hold these too, every replica by itself."""
-        self.values += [(component, read(component)) for variable in variables for component in components(variable)]
+        self.values += [(one, one.read_value()) for variable in variables for one in components(variable)]
 
     def put_back(self) -> None:
         for variable, value in self.values:
-            write(variable, value)
+            variable.assign(value)
         known = {id(variable) for variable, _ in self.values}
         for metric in self.model.metrics:
             # Metrics build their variables at the first step: those are new, and start at their initial value.
             if any(id(component) not in known for variable in metric.variables for component in components(variable)):
                 metric.reset_state()
+
+    def release(self) -> None:
+        """Hold the variables no longer: what is done with them now is not put back, and takes no second copy of them."""
+        self.values = []
 
     def put_back_attributes(self) -> list[str]:
         """Put back every attribute; return the plain ones that had moved, as `layer.attribute`."""

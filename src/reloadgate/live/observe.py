@@ -18,7 +18,7 @@ from reloadgate.arrays import ArrayWriter, array_digest
 from reloadgate.evidence import CALL, Graph, Group, Kind, Observation, Optimizer, Variable
 from reloadgate.live import hold
 from reloadgate.live.behaviour import Behaviour, RandomState, final_of, log_of, named_outputs
-from reloadgate.live.catalog import Catalog, assets, catalog, with_untracked
+from reloadgate.live.catalog import Catalog, assets, catalog, optimizers_of, with_untracked
 from reloadgate.live.graphs import Traced, graphs, trace, untracked
 from reloadgate.live.look import Look
 from reloadgate.live.variables import components, read
@@ -38,20 +38,21 @@ def observe(
     repeat: bool,
     random_state: RandomState | None = None,
 ) -> Observation:
-    """Observe a model without changing it.
+    """Observe a model.
 
     Args:
         model: a built or buildable `keras.Model`.
         probe: the batch for predictions and steps; where it has no rows, both are noted as not observed.
         arrays: where the arrays go.
         steps: how many training steps to resume on the probe, as one batch.
-        repeat: take the steps twice and measure the noise floor (the saved side).
+        repeat: take the steps twice, measure the noise floor, and leave the model bit for bit as it was (the saved side);
+            otherwise it stays where the steps lead.
         random_state: values by storage path, put in place before the steps (the reloaded side).
     """
     look = Look(model, probe, arrays)
     if not model.built and probe.rows:
         look.attempt(Group.STRUCTURE, "build", lambda: model(look.inputs[0], training=False))
-    was_built = {path: bool(o.built) for path, o in catalog(model).optimizers}
+    was_built = {id(optimizer): bool(optimizer.built) for optimizer in optimizers_of(model)}
     _build_optimizers(look)
     listed = catalog(model)
     with hold.held(model, listed) as state, hold.deterministic_operations():
@@ -61,10 +62,11 @@ def observe(
             entry.key: arrays.put(f"before/{entry.key}", read(entry.variable), whole=entry.kind in RESTORED)
             for entry in listed.entries
         }
-        optimizers = tuple(_optimizer(look, path, o, listed, was_built.get(path, False)) for path, o in listed.optimizers)
+        optimizers = tuple(_optimizer(look, path, o, listed, was_built.get(id(o), False)) for path, o in listed.optimizers)
         behaviour = Behaviour(look, state, listed, random_state or {})
         outputs = tuple(behaviour.predictions(shown.serve, shown.training))
-        runs = behaviour.resume(steps, 2 if repeat else 1)
+        shown.serve = shown.training = None  # they take memory, which the steps need
+        runs = behaviour.resume(steps, repeat)
     variables = []
     for entry in listed.entries:
         final, noise = final_of(look, entry.key, runs)

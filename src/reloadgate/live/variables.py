@@ -1,5 +1,6 @@
 """Reading and writing live variables, bit for bit."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,26 @@ def components(variable: Any) -> tuple[Any, ...]:
 
 
 def read(variable: Any) -> np.ndarray[Any, Any]:
-    """A copy of a variable's value; of the first replica's."""
-    return np.asarray(components(variable)[0].numpy())
+    """A variable's value as it is now, of the first replica: not to be written to, and it stays what it is.
+
+    Nothing is copied here: TensorFlow copies before it changes a value that somebody else still holds.
+    """
+    return np.asarray(components(variable)[0].read_value())
 
 
-def write(variable: Any, value: np.ndarray[Any, Any]) -> None:
-    """Give every replica of a variable a value of its own shape and dtype."""
+def write(variable: Any, value: Any) -> None:
+    """Give every replica of a variable a value, array or tensor, of its own shape and dtype."""
     for component in components(variable):
         component.assign(tf.convert_to_tensor(value, dtype=component.dtype))
+
+
+def empty(variables: Iterable[Any]) -> None:
+    """Free the values of variables that are used no more.
+
+    TensorFlow 2.21 keeps the graph of a train function with a custom gradient for as long as the process lives, and with it the
+    variables: their values would stay in memory beside those of the next model that is loaded.
+    """
+    for variable in variables:
+        for component in components(variable):
+            nothing = tf.zeros((0,), component.dtype)
+            tf.raw_ops.AssignVariableOp(resource=component.handle, value=nothing, validate_shape=False)
