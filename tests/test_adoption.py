@@ -187,6 +187,15 @@ def test_a_list_in_one_line_is_left_to_its_owner(tmp_path: Path) -> None:
     assert "- models/churn/${models.churn.version}" in adoption.next_step(plan)
 
 
+@pytest.mark.parametrize(("policy", "parameters"), [("", ["policy.own_loader"]), ("policy:\n  flips: 1\n", None)])
+def test_the_reload_depends_on_no_parameter_that_is_not_there(tmp_path: Path, policy: str, parameters: list[str] | None) -> None:
+    root = lay(tmp_path / "churn", SHAPES["get started"])
+    (root / "params.yaml").write_text((root / "params.yaml").read_text() + policy)
+    adopted(root)
+    assert YAML().load(root / "dvc.yaml")["stages"]["reload"].get("params") == parameters
+    assert ("own_loader" in read_yaml(root / "params.yaml")["policy"]) == (parameters is not None)
+
+
 def test_a_stage_of_ones_own_is_not_replaced(tmp_path: Path) -> None:
     root = lay(tmp_path / "churn", SHAPES["adopted by hand"])
     adopted(root)
@@ -292,6 +301,13 @@ def test_dvc_reads_what_was_written(tmp_path: Path, shape: str) -> None:
     assert shown.returncode == 0, shown.stderr
     assert "reload" in shown.stdout
     assert re_edges(shown.stdout), "reload waits for training"
+    plan = adoption.adopt(root)
+    reading = "import sys, dvc.repo; print(*next(iter(dvc.repo.Repo(sys.argv[1]).artifacts.read().values())))"
+    listed = subprocess.run(
+        [sys.executable, "-c", reading, root],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert listed.stdout.split() == list(plan.models), listed.stderr
 
 
 def re_edges(diagram: str) -> bool:

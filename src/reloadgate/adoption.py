@@ -160,6 +160,9 @@ def _stages(files: _Files, root: Path, params: Any, name: str, wanted: str | Non
     """Add the stages that verify, and the outputs of the one that trains; the models, that stage, what is left to do."""
     lock = next((one for one in LOCKS if (root / one).is_file()), None)
     stages = {key: text.replace("      - LOCK\n", f"      - {lock}\n" if lock else "") for key, text in STAGES.items()}
+    policy = params.get("policy")
+    if policy and "own_loader" not in policy:  # DVC runs no stage whose parameter is missing
+        stages["reload"] = stages["reload"].replace("    params: [policy.own_loader]\n", "")
     trainers = list(_trainers(files, root, wanted))
     if wanted and not trainers:
         raise UsageError(f"no dvc.yaml has a stage {wanted!r}")
@@ -170,6 +173,7 @@ def _stages(files: _Files, root: Path, params: Any, name: str, wanted: str | Non
         ((path, stage),) = trainers
         found = stage if path == "dvc.yaml" else f"{path}:{stage}"
         names, by_hand = _add_outputs(files, path, stage, params, name)
+    files.edit("dvc.yaml", lambda text: _missing_artifacts(text, names))
     return names, found, by_hand
 
 
@@ -178,6 +182,17 @@ def _missing_stages(text: str, stages: dict[str, str]) -> str:
     block = "".join(body for key, body in stages.items() if key not in known)
     plain = re.sub(r"^  ", "", block, flags=re.MULTILINE)
     return insertion.add_to_mapping(text, "dvc.yaml", "stages", plain) if block else text
+
+
+def _missing_artifacts(text: str, names: tuple[str, ...]) -> str:
+    """What `dvc artifacts get` fetches a model by, and GTO tags."""
+    known = insertion.parse(text, "dvc.yaml").get("artifacts") or {}
+    block = "".join(
+        f'{name}: {{path: "models/{name}/${{models.{name}.version}}", type: model}}\n'
+        for name in names
+        if name not in known and re.fullmatch(r"[\w-]+", name)
+    )
+    return insertion.add_to_mapping(text, "dvc.yaml", "artifacts", block) if block else text
 
 
 def _trainers(files: _Files, root: Path, wanted: str | None) -> Iterator[tuple[str, str]]:

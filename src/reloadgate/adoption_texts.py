@@ -7,6 +7,8 @@ STAGES = {
     deps:
       - reports/versions
       - LOCK
+      # and the modules of your layers and loaders, where no stage that trains depends on them
+    params: [policy.own_loader]
     outs: [reports/evidence]
 """,
     "compare": """\
@@ -51,6 +53,7 @@ policy:
   random_state: version      # where the state of seed generators must be: artifact, version, ignored
   location: persistent       # any: allow temporary places
   pushed: false              # true: DVC's remote must have every file of a version
+  own_loader: noted          # strict: refuse what inspection refuses from your own loader too
   tolerances:                # largest absolute difference in the environment in which the model was saved
     weights: 0
     optimizer: 0
