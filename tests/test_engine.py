@@ -102,6 +102,13 @@ def swaps(directory):
 
 def wrong(directory):
     return {"not": "a model"}
+
+kept = []
+
+def same(directory):
+    if not kept:
+        kept.append(load(directory))
+    return kept[0]
 """
 
 
@@ -129,8 +136,9 @@ def messages(verdict: reloadgate.verifying.Verdict) -> str:
     return "\n".join(f"{f.row.group}: {f.message}" for f in verdict.of(Status.FAIL, Status.UNVERIFIED))
 
 
-def test_a_users_own_loader_passes(keras: Any, check: Any, tmp_path: Path) -> None:
-    verdict = check(own_version(keras, tmp_path, "load"))
+@pytest.mark.parametrize("loader", ["load", "same"])
+def test_a_users_own_loader_passes_and_may_give_the_same_model_again(loader: str, keras: Any, check: Any, tmp_path: Path) -> None:
+    verdict = check(own_version(keras, tmp_path, loader))
     assert verdict.exit_code == 0, messages(verdict)
 
 

@@ -74,11 +74,11 @@ class Behaviour:
             self.state.put_back()
             self.state.put_back_attributes()
 
-    def resume(self, steps: int, repeat: bool) -> list["Run"]:
-        """The resumed steps; none where the model cannot train.
+    def resume(self, steps: int, times: int, keep: bool) -> list["Run"]:
+        """The resumed steps, `times` times from the same state; none where the model cannot train.
 
         Args:
-            repeat: take them twice from the same state, and leave the model as it was; otherwise it stays where they lead.
+            keep: leave the model as it was; otherwise it stays where the steps lead.
         """
         look = self.look
         if not getattr(look.model, "compiled", False):
@@ -88,10 +88,10 @@ class Behaviour:
             look.note(Group.RESUME, "steps", "the probe has no rows" if steps else "no steps were asked for")
             return []
         runs = []
-        for number in range(2 if repeat else 1):
+        for number in range(times):
             self.state.put_back()
             self.set_random_state()
-            if not repeat:
+            if not keep and number == times - 1:
                 self.state.release()
                 look.model.predict_function = None
                 gc.collect()

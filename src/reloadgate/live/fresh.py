@@ -164,14 +164,15 @@ def _reload(
     if isinstance(model, keras.Model):
         random_state = _random_state(saved, theirs) if saved and theirs else {}
         steps = expected.steps if expected and artifact.capability is Capability.RESUME else 0
-        loaded.observation = observe(model, probe, arrays, steps=steps, repeat=False, random_state=random_state)
+        keep = bool(recipe.loader or recipe.builder)  # the user's own code may give the same model again
+        loaded.observation = observe(model, probe, arrays, steps=steps, keep=keep, random_state=random_state)
+        if not keep:
+            empty(variable for owner in (model, *optimizers_of(model)) for variable in owner.variables)
     else:
         loaded.observation = observe_served(model, first, probe, arrays, expected)
     if not probe.rows or not again:
         return
-    if isinstance(model, keras.Model):  # one model at a time is in memory
-        empty(variable for owner in (model, *optimizers_of(model)) for variable in owner.variables)
-    del model
+    del model  # one at a time is in memory
     gc.collect()
 
     if form is not own:

@@ -35,7 +35,8 @@ def observe(
     arrays: ArrayWriter,
     *,
     steps: int,
-    repeat: bool,
+    repeat: bool = False,
+    keep: bool = True,
     random_state: RandomState | None = None,
 ) -> Observation:
     """Observe a model.
@@ -45,8 +46,8 @@ def observe(
         probe: the batch for predictions and steps; where it has no rows, both are noted as not observed.
         arrays: where the arrays go.
         steps: how many training steps to resume on the probe, as one batch.
-        repeat: take the steps twice, measure the noise floor, and leave the model bit for bit as it was (the saved side);
-            otherwise it stays where the steps lead.
+        repeat: take the steps twice and measure the noise floor (the saved side).
+        keep: leave the model bit for bit as it was; otherwise it stays where the steps lead, and takes less memory.
         random_state: values by storage path, put in place before the steps (the reloaded side).
     """
     look = Look(model, probe, arrays)
@@ -66,7 +67,7 @@ def observe(
         behaviour = Behaviour(look, state, listed, random_state or {})
         outputs = tuple(behaviour.predictions(shown.serve, shown.training))
         shown.serve = shown.training = None  # they take memory, which the steps need
-        runs = behaviour.resume(steps, repeat)
+        runs = behaviour.resume(steps, times=2 if repeat else 1, keep=keep)
     variables = []
     for entry in listed.entries:
         final, noise = final_of(look, entry.key, runs)
