@@ -7,7 +7,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from reloadgate.arrays import ArrayReader, ArrayWriter
 from reloadgate.errors import UnreadableRecordError
 from reloadgate.evidence import (
     EVIDENCE_DIR,
-    SERVE,
     Artifact,
     Capability,
     Check,
@@ -39,12 +38,13 @@ from reloadgate.evidence import (
 from reloadgate.files import project_root, sha256_file
 from reloadgate.formats import format_named, own
 from reloadgate.inspection import HARMLESS, Finding, refusals, said
+from reloadgate.live.again import Again
 from reloadgate.live.catalog import optimizers_of
 from reloadgate.live.declared import declared
 from reloadgate.live.environment import environment, set_threads
-from reloadgate.live.look import Look
-from reloadgate.live.observe import GLANCED, glance, observe
-from reloadgate.live.served import glance_served, observe_served
+from reloadgate.live.look import as_inputs
+from reloadgate.live.observe import observe
+from reloadgate.live.served import observe_served
 from reloadgate.live.variables import empty
 from reloadgate.live.version_files import copy_and_hash, stamps, unchanged
 from reloadgate.nouns import SCHEMA_VERSION
@@ -55,7 +55,6 @@ from reloadgate.text import error_line, one_line
 
 CONTAINED = "no network and no other process could be reached; environment, home and working directory were empty of the user's"
 NO_RECIPE = Recipe(loader=None, builder=None, imports=(), code_path=())
-STORED = (Kind.WEIGHT, Kind.SLOT)
 IGNORED_LOGGERS = {"h5py"}
 
 
@@ -153,7 +152,7 @@ def _reload(
     moved = folder / "moved"
     first, other = (version, private) if form is own else (private / artifact.path, moved / artifact.path)
     probe = _probe(version, saved)
-    inputs = Look(None, probe, arrays).inputs[0] if probe.rows else None
+    inputs = as_inputs(probe.x) if probe.rows else None
     with _catching_warnings(loaded.warnings):
         try:
             model = form.load(first, recipe, inputs)
@@ -174,45 +173,10 @@ def _reload(
         return
     del model  # one at a time is in memory
     gc.collect()
-
     if form is not own:
         private.rename(moved)
-    round_trip = _RoundTrip(form, artifact, folder / f"again-{form.FILE}")
-
-    def same_again(path: Path, first: Callable[[Any], None] = lambda model: None) -> str:
-        model = form.load(path, recipe, inputs)
-        first(model)
-        if isinstance(model, keras.Model):
-            return _same_again(*glance(model, probe), loaded, GLANCED)
-        return _same_again(*glance_served(model, path, probe, expected), loaded, SERVE)
-
-    # It is saved again as it was loaded: a call may move what a layer counts.
-    loaded.checks.append(_try(Group.RELOCATION, lambda: same_again(other, round_trip.save)))
-    gc.collect()
-    loaded.checks.append(round_trip.written or _try(Group.ROUND_TRIP, lambda: same_again(round_trip.path)))
-
-
-class _RoundTrip:
-    """A loaded model saved again; `written` is the check where that said all there is to say."""
-
-    def __init__(self, form: Any, artifact: Artifact, path: Path) -> None:
-        self._form, self.path = form, path
-        self.written: Check | None = None
-        if form is own or artifact.capability is Capability.INFER:
-            self._say(Tried.SKIPPED, "only your own code writes this artifact" if form is own else form.CANNOT)
-        else:
-            self._say(Tried.UNCHECKED, "it did not load from another path, and so was not saved again")
-
-    def save(self, model: Any) -> None:
-        if self.written and self.written.tried is Tried.UNCHECKED:
-            self.written = None
-            try:
-                self._form.save(model, self.path)
-            except Exception as error:
-                self._say(Tried.BROKEN, error_line(error))
-
-    def _say(self, tried: Tried, message: str) -> None:
-        self.written = Check(group=Group.ROUND_TRIP, subject="model", tried=tried, message=message)
+    once_more = Again(form, artifact, recipe, probe, loaded.observation, expected, folder)
+    loaded.checks.extend(once_more.checks(other))
 
 
 def _begin(artifact: Artifact, saved: SavedEvidence | None) -> None:
@@ -273,32 +237,6 @@ def _make_importable(recipe: Recipe, version: Path) -> None:
     root = project_root(version) or version
     for folder in reversed(recipe.code_path):
         sys.path.insert(0, str(root / folder))
-
-
-# What only this process can try
-
-
-def _try(group: Group, action: Callable[[], str]) -> Check:
-    """`action` returns what differs, "" when nothing does."""
-    try:
-        difference = action()
-    except Exception as error:
-        difference = error_line(error)
-    tried = Tried.BROKEN if difference else Tried.HOLDS
-    return Check(group=group, subject="model", tried=tried, message=difference)
-
-
-def _same_again(variables: dict[str, str], outputs: dict[str, str], loaded: Loaded, mode: str) -> str:
-    """What differs between digests of a model and the observation already made: its variables, and its predictions."""
-    assert loaded.observation is not None
-    before = {v.key: v.value.sha256 for v in loaded.observation.variables if v.kind in STORED}
-    moved = sorted(key for key in {*before, *variables} if before.get(key) != variables.get(key))
-    if moved:
-        return f"{len(moved)} variables differ, the first {moved[0]}"
-    for output in loaded.observation.outputs:
-        if output.mode == mode and not output.noise and outputs.get(output.name) != output.value.sha256:
-            return f"the output {output.name} differs"
-    return ""
 
 
 @contextlib.contextmanager

@@ -1,0 +1,97 @@
+"""An artifact loaded a second and a third time: from another path, and as the loaded model was saved again."""
+
+import gc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from reloadgate.evidence import SERVE, Artifact, Capability, Check, Group, Kind, Observation, Recipe, Tried
+from reloadgate.formats import own
+from reloadgate.live.look import as_inputs
+from reloadgate.live.observe import GLANCED, glance
+from reloadgate.live.served import glance_served
+from reloadgate.probe import Probe
+from reloadgate.text import error_line
+
+STORED = (Kind.WEIGHT, Kind.SLOT)
+
+
+class Again:
+    """Round trip and relocation of an artifact.
+
+    Args:
+        form: the module of its format.
+        observed: of the first load, which the others are held against.
+        expected: of the saved model; None where there is none.
+        folder: where it may be saved again.
+    """
+
+    def __init__(
+        self,
+        form: Any,
+        artifact: Artifact,
+        recipe: Recipe,
+        probe: Probe,
+        observed: Observation,
+        expected: Observation | None,
+        folder: Path,
+    ) -> None:
+        self._form, self._recipe, self._probe = form, recipe, probe
+        self._inputs = as_inputs(probe.x)
+        self._observed, self._expected = observed, expected
+        self._written = folder / f"again-{form.FILE}"
+        reason = "only your own code writes this artifact" if form is own else form.CANNOT
+        self._writes = form is not own and artifact.capability is not Capability.INFER
+        self._cannot = _check(Group.ROUND_TRIP, Tried.SKIPPED, reason)
+
+    def checks(self, other: Path) -> Iterator[Check]:
+        """The checks; `other` is another path of the same bytes."""
+        saved: list[Check] = []
+
+        def save(model: Any) -> None:
+            """Before it is called, which may move what a layer counts."""
+            saved.append(_tried(Group.ROUND_TRIP, lambda: self._form.save(model, self._written) or ""))
+
+        yield _tried(Group.RELOCATION, lambda: self._differs(other, save if self._writes else None))
+        gc.collect()
+        if not self._writes:
+            yield self._cannot
+        elif not saved:
+            yield _check(Group.ROUND_TRIP, Tried.UNCHECKED, "it did not load from another path, and so was not saved again")
+        elif saved[0].tried is Tried.BROKEN:
+            yield saved[0]
+        else:
+            yield _tried(Group.ROUND_TRIP, lambda: self._differs(self._written))
+
+    def _differs(self, path: Path, first: Callable[[Any], None] | None = None) -> str:
+        """What differs between the model at a path and the one that was observed: its variables, and its predictions."""
+        model = self._form.load(path, self._recipe, self._inputs)
+        if first:
+            first(model)
+        if isinstance(model, keras.Model):
+            (variables, outputs), mode = glance(model, self._probe), GLANCED
+        else:
+            (variables, outputs), mode = glance_served(model, path, self._probe, self._expected), SERVE
+        before = {v.key: v.value.sha256 for v in self._observed.variables if v.kind in STORED}
+        moved = sorted(key for key in {*before, *variables} if before.get(key) != variables.get(key))
+        if moved:
+            return f"{len(moved)} variables differ, the first {moved[0]}"
+        for output in self._observed.outputs:
+            if output.mode == mode and not output.noise and outputs.get(output.name) != output.value.sha256:
+                return f"the output {output.name} differs"
+        return ""
+
+
+def _tried(group: Group, action: Callable[[], str]) -> Check:
+    """`action` returns what differs, "" when nothing does."""
+    try:
+        difference = action()
+    except Exception as error:
+        difference = error_line(error)
+    return _check(group, Tried.BROKEN if difference else Tried.HOLDS, difference)
+
+
+def _check(group: Group, tried: Tried, message: str) -> Check:
+    return Check(group=group, subject="model", tried=tried, message=message)
