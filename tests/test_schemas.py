@@ -10,10 +10,15 @@ from builders import build, comparison, row
 from conftest import ROOT
 from reloadgate import report, schemas
 from reloadgate.comparison import Outcome
+from reloadgate.drill.damages import DAMAGES
+from reloadgate.drill.outcomes import told_trial
+from reloadgate.drill.trials import Drill
+from reloadgate.drill.trials import Outcome as DrillOutcome
 from reloadgate.evidence import Group
 from reloadgate.judge import judge
-from reloadgate.nouns import read_json, to_dict
+from reloadgate.nouns import SCHEMA_VERSION, read_json, to_dict
 from reloadgate.policy import Policy
+from reloadgate.verdict import Status
 
 
 @pytest.mark.parametrize("name", schemas.PUBLISHED)
@@ -31,6 +36,15 @@ def test_every_file_that_a_run_leaves_is_valid(tmp_path: Path) -> None:
     jsonschema.validate(read_json(tmp_path / "records/digits.json"), schemas.schema("version"))
     report.begin(tmp_path, "a test")
     jsonschema.validate(read_json(tmp_path / report.VERDICT), schemas.schema("verdict"))
+
+
+def test_what_a_drill_says_is_valid() -> None:
+    trial = told_trial("digits", (), DAMAGES[0], DrillOutcome.SURVIVED, "why", advice=("tighter",))
+    told = Drill(
+        schema_version=SCHEMA_VERSION, status=Status.PASS, reason="", policy=Policy(), min_score=None, trials=(trial,), unfit={},
+        seconds=1.0,
+    )  # fmt: skip
+    jsonschema.validate(to_dict(told), schemas.schema("drill"))
 
 
 @pytest.mark.parametrize("change", [{"status": "GOOD"}, {"models": 1}, {"signed": True}])

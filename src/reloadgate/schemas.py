@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from reloadgate.comparison import Comparison
+from reloadgate.drill.trials import Drill
 from reloadgate.nouns import SCHEMA_VERSION, write_json
 from reloadgate.project import VersionRecord
 from reloadgate.verdict import Verdict
 
-PUBLISHED = {"verdict": Verdict, "comparison": Comparison, "version": VersionRecord}
+PUBLISHED = {"verdict": Verdict, "comparison": Comparison, "version": VersionRecord, "drill": Drill}
 
 
 def schema(name: str) -> dict[str, Any]:
