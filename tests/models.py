@@ -114,6 +114,27 @@ def unpacking() -> keras.Model:
 
 
 @keras.saving.register_keras_serializable("reloadgate_tests")
+class Telling(layers.Layer):
+    """Names in its configuration what it has learned so far."""
+
+    def __init__(self, scale: float = 1.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.scale = self.add_weight(shape=(), initializer=keras.initializers.Constant(scale), name="scale")
+
+    def call(self, x: Any) -> Any:
+        return x * self.scale
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "scale": float(self.scale.numpy())}
+
+
+def telling() -> keras.Model:
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3), Telling(), layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    return model
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
 class Two(keras.Model):
     """Two optimizers, neither of them `model.optimizer`."""
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.keras
 HERE = Path(__file__).parent
 WRITTEN = tuple(name for name in FORMATS if name != own.NAME)
 MODELS = ("plain", "branching", "subclassed", "words")
-ODD = ("adding_loss", "unpacking", "two")
+ODD = ("adding_loss", "unpacking", "two", "telling")
 """Healthy in ways that a careless observer takes for faults."""
 
 Check = Callable[..., Verdict]

@@ -7,15 +7,14 @@ from typing import Any
 
 import keras
 
-from reloadgate.evidence import SERVE, Artifact, Capability, Check, Group, Kind, Observation, Recipe, Tried
+from reloadgate.evidence import SERVE, Artifact, Capability, Check, Group, Observation, Recipe, Tried
 from reloadgate.formats import own
+from reloadgate.live.catalog import STORED
 from reloadgate.live.look import as_inputs
 from reloadgate.live.observe import GLANCED, glance
 from reloadgate.live.served import glance_served
 from reloadgate.probe import Probe
 from reloadgate.text import error_line
-
-STORED = (Kind.WEIGHT, Kind.SLOT)
 
 
 class Again:

@@ -10,7 +10,7 @@ import numpy as np
 
 from reloadgate.arrays import Array, Kept
 from reloadgate.evidence import CALL, PREDICT, SERVE, TRAINING, Group, Log, Output
-from reloadgate.live.catalog import Catalog
+from reloadgate.live.catalog import STORED, Catalog
 from reloadgate.live.graphs import Traced
 from reloadgate.live.hold import Held
 from reloadgate.live.look import Look, noise_between
@@ -78,7 +78,7 @@ class Behaviour:
         """The resumed steps, `times` times from the same state; none where the model cannot train.
 
         Args:
-            keep: leave the model as it was; otherwise it stays where the steps lead.
+            keep: leave the model as it was; otherwise what formats store of it stays where the steps lead.
         """
         look = self.look
         if not getattr(look.model, "compiled", False):
@@ -92,7 +92,7 @@ class Behaviour:
             self.state.put_back()
             self.set_random_state()
             if not keep and number == times - 1:
-                self.state.release()
+                self.state.release(entry.variable for entry in self.listed.entries if entry.kind in STORED)
                 look.model.predict_function = None
                 gc.collect()
             run = look.attempt(Group.RESUME, "steps", partial(self._steps, steps, number))

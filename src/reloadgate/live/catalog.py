@@ -22,6 +22,9 @@ from reloadgate.errors import ObservationError
 from reloadgate.evidence import Kind
 from reloadgate.live.variables import components, read
 
+STORED = (Kind.WEIGHT, Kind.SLOT)
+"""Kinds that formats store: every load fills them."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:

@@ -39,13 +39,11 @@ from reloadgate.files import project_root, sha256_file
 from reloadgate.formats import format_named, own
 from reloadgate.inspection import HARMLESS, Finding, refusals, said
 from reloadgate.live.again import Again
-from reloadgate.live.catalog import optimizers_of
 from reloadgate.live.declared import declared
 from reloadgate.live.environment import environment, set_threads
 from reloadgate.live.look import as_inputs
 from reloadgate.live.observe import observe
 from reloadgate.live.served import observe_served
-from reloadgate.live.variables import empty
 from reloadgate.live.version_files import copy_and_hash, stamps, unchanged
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.places import look_at
@@ -165,8 +163,6 @@ def _reload(
         steps = expected.steps if expected and artifact.capability is Capability.RESUME else 0
         keep = bool(recipe.loader or recipe.builder)  # the user's own code may give the same model again
         loaded.observation = observe(model, probe, arrays, steps=steps, keep=keep, random_state=random_state)
-        if not keep:
-            empty(variable for owner in (model, *optimizers_of(model)) for variable in owner.variables)
     else:
         loaded.observation = observe_served(model, first, probe, arrays, expected)
     if not probe.rows or not again:

@@ -45,9 +45,10 @@ class Held:
             if any(id(component) not in known for variable in metric.variables for component in components(variable)):
                 metric.reset_state()
 
-    def release(self) -> None:
-        """Hold the variables no longer: what is done with them now is not put back, and takes no second copy of them."""
-        self.values = []
+    def release(self, variables: Iterable[Any]) -> None:
+        """Hold these no longer: what is done with them now is not put back, and takes no second copy of them."""
+        released = {id(component) for variable in variables for component in components(variable)}
+        self.values = [(variable, value) for variable, value in self.values if id(variable) not in released]
 
     def put_back_attributes(self) -> list[str]:
         """Put back every attribute; return the plain ones that had moved, as `layer.attribute`."""

@@ -18,10 +18,10 @@ from reloadgate.arrays import ArrayWriter, array_digest
 from reloadgate.evidence import CALL, Graph, Group, Kind, Observation, Optimizer, Variable
 from reloadgate.live import hold
 from reloadgate.live.behaviour import Behaviour, RandomState, final_of, log_of, named_outputs
-from reloadgate.live.catalog import Catalog, assets, catalog, optimizers_of, with_untracked
+from reloadgate.live.catalog import STORED, Catalog, assets, catalog, optimizers_of, with_untracked
 from reloadgate.live.graphs import Traced, graphs, trace, untracked
 from reloadgate.live.look import Look
-from reloadgate.live.variables import components, read
+from reloadgate.live.variables import components, empty, read
 from reloadgate.nouns import json_object
 from reloadgate.probe import Probe
 
@@ -47,7 +47,8 @@ def observe(
         arrays: where the arrays go.
         steps: how many training steps to resume on the probe, as one batch.
         repeat: take the steps twice and measure the noise floor (the saved side).
-        keep: leave the model bit for bit as it was; otherwise it stays where the steps lead, and takes less memory.
+        keep: leave the model bit for bit as it was; otherwise what formats store of it is gone afterwards, and never in memory
+            twice: it is to be loaded again.
         random_state: values by storage path, put in place before the steps (the reloaded side).
     """
     look = Look(model, probe, arrays)
@@ -63,11 +64,16 @@ def observe(
             entry.key: arrays.put(f"before/{entry.key}", read(entry.variable), whole=entry.kind in RESTORED)
             for entry in listed.entries
         }
+        # As it is now: a configuration may name the values of variables.
+        config = look.attempt(Group.STRUCTURE, "configuration", lambda: _stored_config(model))
+        kept = tuple(_assets(look, listed))
         optimizers = tuple(_optimizer(look, path, o, listed, was_built.get(id(o), False)) for path, o in listed.optimizers)
         behaviour = Behaviour(look, state, listed, random_state or {})
         outputs = tuple(behaviour.predictions(shown.serve, shown.training))
         shown.serve = shown.training = None  # they take memory, which the steps need
         runs = behaviour.resume(steps, times=2 if repeat else 1, keep=keep)
+    if not keep:
+        empty(entry.variable for entry in listed.entries if entry.kind in STORED)
     variables = []
     for entry in listed.entries:
         final, noise = final_of(look, entry.key, runs)
@@ -83,14 +89,13 @@ def observe(
                 noise=noise,
             )
         )
-    config = look.attempt(Group.STRUCTURE, "configuration", lambda: _stored_config(model))
     return Observation(
         class_name=type(model).__name__,
         config={key: value for key, value in config.items() if key != "compile_config"} if config else None,
         compile_config=config.get("compile_config") if config else None,
         compiled=bool(getattr(model, "compiled", False)),
         variables=tuple(variables),
-        assets=tuple(_assets(look, listed)),
+        assets=kept,
         optimizers=optimizers,
         outputs=outputs,
         steps=len(next(iter(runs[0].logs.values()), ())) if runs else 0,
@@ -110,7 +115,7 @@ def glance(model: Any, probe: Probe) -> tuple[dict[str, str], dict[str, str]]:
     _build_optimizers(look)
     with hold.deterministic_operations():
         listed = catalog(model).entries
-        variables = {e.key: array_digest(read(e.variable)) for e in listed if e.kind in (Kind.WEIGHT, Kind.SLOT)}
+        variables = {e.key: array_digest(read(e.variable)) for e in listed if e.kind in STORED}
         outputs = named_outputs(model(look.inputs[0], training=False))
     return variables, {name: array_digest(value) for name, value in outputs.items()}
 
