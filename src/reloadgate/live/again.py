@@ -1,6 +1,5 @@
 """An artifact loaded a second and a third time: from another path, and as the loaded model was saved again."""
 
-import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from reloadgate.live.catalog import STORED
 from reloadgate.live.look import as_inputs
 from reloadgate.live.observe import GLANCED, glance
 from reloadgate.live.served import glance_served
+from reloadgate.live.variables import give_back
 from reloadgate.probe import Probe
 from reloadgate.text import error_line
 
@@ -54,7 +54,7 @@ class Again:
             saved.append(_tried(Group.ROUND_TRIP, lambda: self._form.save(model, self._written) or ""))
 
         yield _tried(Group.RELOCATION, lambda: self._differs(other, save if self._writes else None))
-        gc.collect()
+        give_back()
         if not self._writes:
             yield self._cannot
         elif not saved:

@@ -1,6 +1,5 @@
 """What a model does on the probe: predictions in every mode, and the resumed steps."""
 
-import gc
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -14,7 +13,7 @@ from reloadgate.live.catalog import STORED, Catalog
 from reloadgate.live.graphs import Traced
 from reloadgate.live.hold import Held
 from reloadgate.live.look import Look, noise_between
-from reloadgate.live.variables import read, write
+from reloadgate.live.variables import give_back, read, write
 from reloadgate.probe import map_leaves
 
 Values = dict[str, np.ndarray[Any, Any]]
@@ -94,7 +93,7 @@ class Behaviour:
             if not keep and number == times - 1:
                 self.state.release(entry.variable for entry in self.listed.entries if entry.kind in STORED)
                 look.model.predict_function = None
-                gc.collect()
+                give_back()
             run = look.attempt(Group.RESUME, "steps", partial(self._steps, steps, number))
             self.state.put_back()
             if run is None:

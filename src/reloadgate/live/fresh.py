@@ -1,7 +1,6 @@
 """What happens in the fresh process: read and hash the bytes, load them, observe the model, write the evidence."""
 
 import contextlib
-import gc
 import logging
 import os
 import sys
@@ -44,6 +43,7 @@ from reloadgate.live.environment import environment, set_threads
 from reloadgate.live.look import as_inputs
 from reloadgate.live.observe import observe
 from reloadgate.live.served import observe_served
+from reloadgate.live.variables import give_back
 from reloadgate.live.version_files import copy_and_hash, stamps, unchanged
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.places import look_at
@@ -168,7 +168,7 @@ def _reload(
     if not probe.rows or not again:
         return
     del model  # one at a time is in memory
-    gc.collect()
+    give_back()
     if form is not own:
         private.rename(moved)
     once_more = Again(form, artifact, recipe, probe, loaded.observation, expected, folder)
