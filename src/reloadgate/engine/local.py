@@ -95,6 +95,7 @@ class LocalEngine:
         server.stdout.close()
         self._said.close()
         self._home.close()
+        remove_abandoned()  # the server of a killed run goes on importing for seconds, into a home that was removed at our start
 
     def run(self, jobs: Iterable[Job], started: Callable[[Job], None] = ignore) -> Iterator[End]:
         """See `reloadgate.engine.jobs.Engine`."""
