@@ -70,6 +70,24 @@ def test_no_socket_of_any_family_can_be_made(family: str, kind: socket.SocketKin
     assert contained(lambda: socket.socket(FAMILIES[family], kind).close()).startswith("PermissionError")
 
 
+@pytest.mark.parametrize("leave", [os.setsid, lambda: os.setpgid(0, 0)])
+def test_nothing_that_is_started_leaves_the_group_that_is_killed(leave: Callable[[], None]) -> None:
+    def child() -> Any:
+        reading, writing = os.pipe()
+        if not (process := os.fork()):
+            try:
+                leave()
+            except PermissionError:
+                os.write(writing, b"stays")
+            os._exit(0)
+        os.close(writing)
+        os.waitpid(process, 0)
+        return os.read(reading, 10).decode()
+
+    assert contained(child) == "stays"
+    assert contained(child, lambda: None) == "", "where it is not contained, it can"
+
+
 def test_no_name_is_looked_up() -> None:
     assert "gaierror" in contained(lambda: socket.getaddrinfo("example.org", 443))
 

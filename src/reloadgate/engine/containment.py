@@ -3,7 +3,7 @@
 A filter of system calls (seccomp), which needs no rights and is never taken back. No socket can be made, of any family: neither
 the network, this machine's own services nor those of its users answer. Pairs of connected sockets and pipes stay, which lead
 nowhere else. Other ways to the same end are closed with it: io_uring, looking into other processes, taking their descriptors,
-and calls of another architecture.
+and calls of another architecture. Nor can a process leave the group that its supervisor kills.
 """
 
 import contextlib
@@ -19,9 +19,9 @@ import sys
 from pathlib import Path
 
 _MACHINES = {
-    # AUDIT_ARCH, seccomp; socket, io_uring_setup, ptrace, process_vm_readv, process_vm_writev, pidfd_getfd
-    "x86_64": (0xC000003E, 317, (41, 425, 101, 310, 311, 438)),
-    "aarch64": (0xC00000B7, 277, (198, 425, 117, 270, 271, 438)),
+    # AUDIT_ARCH, seccomp; socket, io_uring_setup, ptrace, process_vm_readv, process_vm_writev, pidfd_getfd, setpgid, setsid
+    "x86_64": (0xC000003E, 317, (41, 425, 101, 310, 311, 438, 109, 112)),
+    "aarch64": (0xC00000B7, 277, (198, 425, 117, 270, 271, 438, 154, 157)),
 }
 """Numbers of system calls by machine: `linux/audit.h`, `asm/unistd.h`."""
 
