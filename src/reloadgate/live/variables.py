@@ -1,8 +1,8 @@
 """Reading and writing live variables, bit for bit."""
 
-import contextlib
 import ctypes
 import gc
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -49,5 +49,9 @@ def empty(variables: Iterable[Any]) -> None:
 def give_back() -> None:
     """Collect what is used no more, and give its memory back to the system, where the C library can (glibc)."""
     gc.collect()
-    with contextlib.suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
+    if _trim is not None:
+        _trim(0)
+
+
+# Looked up once, at import: a library that is opened later is taken for something from outside (`engine/footprint.py`).
+_trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
