@@ -28,8 +28,8 @@ def read(variable: Any) -> np.ndarray[Any, Any]:
     return np.asarray(components(variable)[0].read_value())
 
 
-def write(variable: Any, value: Any) -> None:
-    """Give every replica of a variable a value, array or tensor, of its own shape and dtype."""
+def write(variable: Any, value: np.ndarray[Any, Any]) -> None:
+    """Give every replica of a variable a value of its own shape and dtype."""
     for component in components(variable):
         component.assign(tf.convert_to_tensor(value, dtype=component.dtype))
 
