@@ -105,6 +105,7 @@ def values(**changes: Any) -> dict[str, Any]:
     made[f"asset/{VOCABULARY}"] = np.frombuffer(b"[UNK]\nnine\n", dtype=np.uint8)
     made["call/output"] = random.normal(size=(5, 3)).astype(np.float32)
     made["predict/output"] = made["call/output"]
+    made["metric/loss/0"] = np.float32(1.5)
     made["learning_rate/optimizer"] = np.float32(0.002)
     made["log/loss"], made["log/accuracy"] = np.array([0.9, 0.8, 0.7]), np.array([0.5, 0.5, 0.75])
     return made | changes
@@ -121,10 +122,10 @@ def observed(arrays: Values) -> tuple[Observation, ArrayWriter]:
     """The observation of a model that holds these arrays: a variable of every kind, an optimizer, outputs and logs."""
     writer = ArrayWriter()
     put = {name: writer.put(name, value, whole=name.startswith(("call", "predict"))) for name, value in arrays.items()}
-    vocabulary = Variable(
-        key=VOCABULARY, path=VOCABULARY, name="", kind=Kind.ASSET, trainable=False,
-        value=put[f"asset/{VOCABULARY}"], final=None, noise=0.0,
-    )  # fmt: skip
+    vocabulary, metric = (
+        Variable(key=key, path=key, name="", kind=kind, trainable=False, value=put[f"{kind}/{key}"], final=None, noise=0.0)
+        for kind, key in ((Kind.ASSET, VOCABULARY), (Kind.METRIC, "loss/0"))
+    )
     observation = Observation(
         class_name="Functional",
         config=CONFIG,
@@ -157,6 +158,7 @@ def observed(arrays: Values) -> tuple[Observation, ArrayWriter]:
         moved_attributes=("batches_seen",),
         graphs=(Graph(layer="layers/encoder", operations="a" * 64, constants="b" * 64, random_operations=()),),
         notes=(),
+        metrics=(metric,),
     )  # fmt: skip
     return observation, writer
 

@@ -1,4 +1,4 @@
-"""A training run to be killed: `python long_training.py FOLDER`; prints an event a line, and digests at the end."""
+"""A training run to be killed: `python long_training.py FOLDER`; prints an event a line, and what it ends with."""
 
 import hashlib
 import sys
@@ -28,21 +28,28 @@ def main(folder: str) -> None:
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(3)
     model, (x, y) = models.plain(), models.data("plain")
-    save = callbacks.save
 
-    def saying(*arguments: Any, **named: Any) -> Any:
-        say("saving", int(model.optimizer.iterations.numpy()))
-        return save(*arguments, **named)
+    def saying(event: str, function: Any) -> Any:
+        def said(*arguments: Any, **named: Any) -> Any:
+            say(event, int(model.optimizer.iterations.numpy()))
+            return function(*arguments, **named)
 
-    callbacks.save = saying
+        return said
+
+    callbacks.save, callbacks.verify = saying("saving", callbacks.save), saying("judging", callbacks.verify)
+    callbacks.SaveVersions._prune = saying("pruning", callbacks.SaveVersions._prune)  # type: ignore[method-assign]
     policy = reloadgate.Policy(location="any")
     saves = reloadgate.SaveVersions(
         folder, probe=(x, y), every=2, unit="step", keep=1, best="loss", location="any", policy=policy
     )
-    model.fit(x, y, validation_data=(x, y), epochs=3, batch_size=8, shuffle=False, verbose=0, callbacks=[Saying(), saves])
+    fitted = model.fit(
+        x, y, validation_data=(x, y), epochs=3, batch_size=8, shuffle=False, verbose=0, callbacks=[Saying(), saves]
+    )
     seeds = [generator.state for layer in model.layers for generator in layer._seed_generators]
     for variable in [*model.weights, *model.optimizer.variables, *seeds]:
         say("final", hashlib.sha256(variable.numpy().tobytes()).hexdigest())
+    for name, values in sorted(fitted.history.items()):
+        say("final", name, values[-1])
 
 
 if __name__ == "__main__":

@@ -60,6 +60,7 @@ NOT_COMPARED = {
     r"\[random state\]\.value\.(dtype|shape.*)$": "SHA-256 is over dtype, shape and bytes",
     r"\.(value|final|values|learning_rate)\.(name|kept)$": "where evidence keeps the array, and whether whole",
     r"(variables\[untracked\]|observation\.graphs)": "tells which layer changed, what the model does tells whether",
+    r"observation\.metrics(\[metric\]\.(value\.dtype|kind|name|noise|trainable)| with another)$": "noted where bytes are gone",
     r"files\[\]\.size$": "SHA-256 is over the bytes",
     r"\]\.path$": "Keras renames on every reload",
     r"(variables|assets)\[.*\]\.name$": "a name that has no counterpart says nothing where the values are the same",
@@ -159,6 +160,15 @@ def test_what_the_file_holds_otherwise_and_loading_hides_fails(tmp_path: Path) -
     assert judge(comparison, Policy()).status is Status.FAIL
     unknown = built.reloaded.stored_variables | {MOMENTUM: ""}  # in a dtype that HDF5 has no name for
     assert judge(built.compare_with(replace(built.reloaded, stored_variables=unknown)), Policy()).status is Status.PASS
+
+
+def test_what_metrics_had_summed_up_is_noted_where_it_is_gone(tmp_path: Path) -> None:
+    """No format of Keras holds it, and training does not go on from it."""
+    lost = build(tmp_path, now=lambda observation: replace(observation, metrics=()))
+    row = only(lost, Group.COMPILE, "state of the metrics")
+    assert row.outcome is Outcome.NOTED
+    assert "what loss had summed up did not come back" in row.detail
+    assert judge(lost.compare(), Policy()).status is Status.PASS
 
 
 def test_what_loads_otherwise_has_its_own_row_and_no_second_one_of_the_file(tmp_path: Path) -> None:

@@ -106,18 +106,26 @@ def run(folder: str, kill_at: str = "") -> list[str]:
     return events
 
 
+MOMENTS = ("batch 1", "saving 2", "judging 2", "batch 3", "saving 5", "pruning 8")
+"""Before any version, in the middle of saving one, before it is judged, in mid-epoch, and before others are removed."""
+
+
 def test_a_training_that_is_killed_again_and_again_ends_with_the_same_bits(keras: Any, models: Any, tmp_path: Path) -> None:
     """Three batches an epoch, a version every two: what is resumed lies in the middle of an epoch."""
     keras.utils.set_random_seed(3)
     model, (x, y) = models.plain(), models.data("plain")
-    model.fit(x, y, epochs=3, batch_size=8, shuffle=False, verbose=0)
+    fitted = model.fit(x, y, validation_data=(x, y), epochs=3, batch_size=8, shuffle=False, verbose=0)
     folder = tmp_path / "plain"
-    assert run(str(folder), kill_at="batch 3")[0] == "batch 1"
-    # The version of the second batch passed, so the run goes on after it, and is killed while it saves the next one.
-    events = run(str(folder), kill_at="saving 5")
-    assert events[:3] == ["batch 2", "batch 2", "batch 3"], "two batches are read and left alone"
+    began = [run(str(folder), kill_at=moment)[:3] for moment in MOMENTS]
+    assert began[:3] == [["batch 1"], ["batch 1", "batch 2", "saving 2"], ["batch 1", "batch 2", "saving 2"]], "nothing was there"
+    assert began[3] == ["judging 0", "batch 2", "batch 2"], "what was whole is judged, and its two batches are left alone"
+    assert began[4] == ["batch 2", "batch 2", "batch 3"], "judged once"
     events = run(str(folder))
-    assert [event for event in events if event.startswith("final")] == [f"final {sha256(one).hexdigest()}" for one in bits(model)]
+    assert events[0] == "batch 8", "the version of the eighth batch had passed when the run was killed"
+    last = [f"final {name} {values[-1]}" for name, values in sorted(fitted.history.items())]
+    assert [event for event in events if event.startswith("final")] == [
+        *(f"final {sha256(one).hexdigest()}" for one in bits(model)), *last,
+    ]  # fmt: skip
     kept = read_json(folder / "versions.json")["versions"]
     assert {one["status"] for one in kept.values()} == {"PASS"}
     assert {path.name for path in folder.iterdir()} == {*kept, "versions.json"}, (
@@ -149,20 +157,22 @@ class StopError(Exception):
 def test_fit_goes_on_after_the_last_version_that_passed(
     unit: Any, keras: Any, models: Any, tmp_path: Path, anywhere: Policy, engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fit(*callbacks: Any) -> tuple[Any, list[int]]:
+    def fit(*callbacks: Any) -> tuple[Any, list[int], dict[str, list[float]]]:
         keras.utils.set_random_seed(3)
         model, seen = models.plain(), []
         saying = keras.callbacks.LambdaCallback(
             on_train_batch_end=lambda batch, logs: seen.append(int(model.optimizer.iterations))
         )
-        model.fit(*models.data("plain"), epochs=3, batch_size=8, shuffle=False, verbose=0, callbacks=[saying, *callbacks])
-        return model, seen
+        fitted = model.fit(
+            *models.data("plain"), epochs=3, batch_size=8, shuffle=False, verbose=0, callbacks=[saying, *callbacks]
+        )
+        return model, seen, fitted.history
 
     def stop(batch: int, logs: Any) -> None:
         if int(stopping.model.optimizer.iterations) == 7:
             raise StopError
 
-    uninterrupted, steps = fit()
+    uninterrupted, steps, logs = fit()
     assert steps == list(range(1, 10))
     monkeypatch.setattr("reloadgate.callbacks.LocalEngine", lambda: nullcontext(engine))
     stopping = keras.callbacks.LambdaCallback(on_train_batch_end=stop)
@@ -175,9 +185,10 @@ def test_fit_goes_on_after_the_last_version_that_passed(
     ]
     with pytest.raises(StopError):
         fit(stopping, saves[0])
-    model, steps = fit(saves[1])
+    model, steps, resumed = fit(saves[1])
     assert steps == ([7, 8, 9] if unit == "epoch" else [5, 5, 6, 7, 8, 9])
     assert bits(model) == bits(uninterrupted)
+    assert resumed == {name: values[-len(resumed[name]) :] for name, values in logs.items()}, "logs of the whole epoch"
     assert len(read_json(tmp_path / "m" / "versions.json")["versions"]) == 3
 
 

@@ -10,15 +10,16 @@ from typing import Any, Literal
 
 import keras
 
+from reloadgate.arrays import ArrayReader
 from reloadgate.engine import LocalEngine
 from reloadgate.errors import UnreadableRecordError, UsageError
-from reloadgate.evidence import EVIDENCE_DIR, read_saved, read_seal
+from reloadgate.evidence import EVIDENCE_DIR, SavedEvidence, read_saved, read_seal
 from reloadgate.files import remove_abandoned
 from reloadgate.formats import keras_archive
 from reloadgate.nouns import SCHEMA_VERSION, from_dict, noun, read_json, to_dict, write_json
 from reloadgate.policy import Policy
 from reloadgate.recording import PERSISTENT, save
-from reloadgate.restoring import put_in_place, refuse_altered
+from reloadgate.restoring import put_in_place, put_metrics_back, refuse_altered
 from reloadgate.verdict import Status
 from reloadgate.verifying import verify
 
@@ -47,8 +48,9 @@ class SaveVersions(keras.callbacks.Callback):  # type: ignore[misc]
     A version that does not pass is warned about and is never resumed from; training goes on. Where training was killed,
     `fit` with the same arguments continues after the last version that passed and ends with the same bits, if the order of
     the data depends on the epoch alone (`shuffle=False`, or a `PyDataset` that shuffles by a seed and its epoch). In an epoch
-    that is resumed midway the batches that were done are read and left alone, and its logs are of the others. What other
-    callbacks keep in Python (the patience of `ReduceLROnPlateau`) starts anew.
+    that is resumed midway the batches that were done are read and left alone, and its logs are of all of them, because the
+    metrics go on summing up where they were (for strings and ragged batches, whose metrics Keras cannot build beforehand, of
+    the others). What other callbacks keep in Python (the patience of `ReduceLROnPlateau`) starts anew.
 
     Args:
         folder: takes the versions, `epoch-00001` or `epoch-00000-batch-000500` and so on.
@@ -174,10 +176,10 @@ class SaveVersions(keras.callbacks.Callback):  # type: ignore[misc]
         put_in_place(self.model, saved, arrays, version)
         self.model._initial_epoch, self._done = saved.progress.epoch, saved.progress.batch
         if self._done:
-            self._leave_out(self._done)
+            self._leave_out(self._done, saved, arrays)
 
-    def _leave_out(self, batches: int) -> None:
-        """Have `fit` read the batches that were done and leave them alone, then go on as ever."""
+    def _leave_out(self, batches: int, saved: SavedEvidence, arrays: ArrayReader) -> None:
+        """Have `fit` read the batches that were done and leave them alone, then go on as ever, its metrics too."""
         train, left = self.model.train_function, batches
 
         def leaving(iterator: Iterator[Any]) -> Any:
@@ -185,10 +187,16 @@ class SaveVersions(keras.callbacks.Callback):  # type: ignore[misc]
             if left <= 0:
                 self.model.train_function = train
                 return train(iterator)
+            batch = None
             for _ in range(min(left, self.model.steps_per_execution)):
-                next(iterator)
+                batch = next(iterator)
                 left -= 1
-            return {}
+            try:
+                self.model._symbolic_build(data_batch=batch)  # metrics would be built by the first step, at their beginning
+                put_metrics_back(self.model, saved, arrays)
+                return self.model.get_metrics_result()
+            except (TypeError, ValueError, RuntimeError):  # no symbol for such a batch: strings, ragged
+                return {}
 
         self.model.train_function = leaving
 

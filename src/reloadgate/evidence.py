@@ -47,6 +47,7 @@ class Kind(StrEnum):
     REPLICA = "replica"
     UNTRACKED = "untracked"
     ASSET = "asset"
+    METRIC = "metric"
 
 
 class Capability(StrEnum):
@@ -172,6 +173,8 @@ class Observation:
     moved_attributes: tuple[str, ...]
     graphs: tuple[Graph, ...]
     notes: tuple[Note, ...]
+    metrics: tuple[Variable, ...] = ()
+    """What the metrics have summed up since they were last reset; older evidence has none."""
 
 
 @noun

@@ -17,7 +17,8 @@ from reloadgate.project import read_limits
 def restore(version: str | os.PathLike[str]) -> tuple[Any, Progress]:
     """The model of a version and its progress: weights, optimizer, and the random state that no format holds.
 
-    Continuing with the same data in the same order gives bit for bit what the uninterrupted run gives. The declared imports
+    Continuing with the same data in the same order gives bit for bit what the uninterrupted run gives; what the metrics had
+    summed up within an epoch begins anew, as `fit` has it. The declared imports
     and the loader or builder must be importable here. What is loaded is a copy of the bytes that were hashed and inspected; your
     own loader is given the version's directory.
 
@@ -83,6 +84,17 @@ def resuming(directory: Path, saved: SavedEvidence) -> Artifact:
         if artifact.capability is Capability.RESUME:
             return artifact
     raise RefusedError(f"{directory} has no artifact that can go on training; save it as `.keras` too")
+
+
+def put_metrics_back(model: Any, saved: SavedEvidence, arrays: ArrayReader) -> None:
+    """Let the metrics go on summing up where they were: what they report of an epoch is of the whole of it."""
+    from reloadgate.live.catalog import metrics_state
+    from reloadgate.live.variables import write
+
+    values = {variable.key: variable.value for variable in saved.observation.metrics}
+    for key, variable in metrics_state(model):
+        if key in values:
+            write(variable, arrays.get(values[key]))
 
 
 def put_in_place(model: Any, saved: SavedEvidence, arrays: ArrayReader, directory: Path) -> None:

@@ -94,6 +94,20 @@ def compile_rows(expected: Side, seen: Side, rebuilt: bool) -> Iterator[Row]:
             yield setting_row(Group.COMPILE, f"{optimizer.key} class", optimizer.class_name, other.class_name)
             yield from setting_rows(Group.COMPILE, optimizer.key, _without_name(optimizer), _without_name(other))
             yield from _learning_rate(optimizer, other, expected, seen)
+    yield _metrics(then, now)
+
+
+def _metrics(then: Observation, now: Observation) -> Row:
+    """What the metrics had summed up. Training does not go on from it: `fit` resets it with every epoch."""
+    values = {variable.key: variable.value.sha256 for variable in now.metrics}
+    lost = sorted({v.key.rpartition("/")[0] for v in then.metrics if values.get(v.key) != v.value.sha256})
+    if not lost:
+        return row_of(Group.COMPILE, "state of the metrics", Outcome.SAME)
+    detail = (
+        f"what {', '.join(lost)} had summed up did not come back: no format of Keras holds it, and `fit` begins every epoch "
+        "without it; the evidence has it, and SaveVersions gives it back where training goes on within an epoch"
+    )
+    return row_of(Group.COMPILE, "state of the metrics", Outcome.NOTED, detail=detail)
 
 
 def _without_name(optimizer: Optimizer) -> dict[str, Any]:

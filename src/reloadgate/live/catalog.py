@@ -167,6 +167,16 @@ def _recurrent_states(model: Any, paths: dict[int, str]) -> Iterator[tuple[str, 
                 yield _join(paths.get(id(layer), layer.name), "states", str(position)), state
 
 
+def metrics_state(model: Any) -> Iterator[tuple[str, Any]]:
+    """What the metrics sum up, by the metric's name and the variable's position: Keras stores it in no file."""
+    counts: dict[str, int] = {}
+    for metric in model.metrics:
+        number = counts[metric.name] = counts.get(metric.name, 0) + 1
+        name = metric.name if number == 1 else f"{metric.name} {number}"
+        for position, variable in enumerate(metric.variables):
+            yield _join(name, str(position)), variable
+
+
 def _differing_replicas(variable: Any) -> Iterator[tuple[int, Any]]:
     """The replicas of a mirrored variable that do not hold what the first holds: no artifact has a place for them."""
     first, *others = components(variable)

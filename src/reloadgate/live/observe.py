@@ -14,11 +14,11 @@ import numpy as np
 import tensorflow as tf
 from keras.src.saving import saving_lib
 
-from reloadgate.arrays import ArrayWriter, array_digest
+from reloadgate.arrays import Array, ArrayWriter, array_digest
 from reloadgate.evidence import CALL, Graph, Group, Kind, Observation, Optimizer, Variable
 from reloadgate.live import hold
 from reloadgate.live.behaviour import Behaviour, RandomState, final_of, log_of, named_outputs
-from reloadgate.live.catalog import STORED, Catalog, assets, catalog, optimizers_of, with_untracked
+from reloadgate.live.catalog import STORED, Catalog, assets, catalog, metrics_state, optimizers_of, with_untracked
 from reloadgate.live.graphs import Traced, graphs, trace, untracked
 from reloadgate.live.look import Look
 from reloadgate.live.variables import components, empty, read
@@ -66,7 +66,7 @@ def observe(
         }
         # As it is now: a configuration may name the values of variables.
         config = look.attempt(Group.STRUCTURE, "configuration", lambda: _stored_config(model))
-        kept = tuple(_assets(look, listed))
+        kept, metrics = tuple(_assets(look, listed)), tuple(_metrics(look))
         optimizers = tuple(_optimizer(look, path, o, listed, was_built.get(id(o), False)) for path, o in listed.optimizers)
         behaviour = Behaviour(look, state, listed, random_state or {})
         outputs = tuple(behaviour.predictions(shown.serve, shown.training))
@@ -103,6 +103,7 @@ def observe(
         moved_attributes=tuple(runs[0].moved_attributes) if runs else (),
         graphs=shown.graphs,
         notes=tuple(look.notes),
+        metrics=metrics,
     )
 
 
@@ -157,7 +158,7 @@ def _build_optimizers(look: Look) -> None:
         look.attempt(Group.OPTIMIZER, "build", lambda: optimizer.build(look.model.trainable_variables))
 
 
-# Optimizers, assets
+# Optimizers, assets, metrics
 
 
 def _optimizer(look: Look, path: str, optimizer: Any, listed: Catalog, was_built: bool) -> Optimizer:
@@ -182,16 +183,16 @@ def _assets(look: Look, listed: Catalog) -> Iterator[Variable]:
     files: list[tuple[str, bytes]] = look.attempt(Group.ASSETS, "files", lambda: assets(look.model), [])
     values = [(name, np.frombuffer(content, dtype=np.uint8)) for name, content in files]
     for key, value in [*values, *listed.stored_values]:
-        yield Variable(
-            key=key,
-            path=key,
-            name="",
-            kind=Kind.ASSET,
-            trainable=False,
-            value=look.arrays.put(f"asset/{key}", value),
-            final=None,
-            noise=0.0,
-        )
+        yield _untrained(key, Kind.ASSET, look.arrays.put(f"asset/{key}", value))
+
+
+def _metrics(look: Look) -> Iterator[Variable]:
+    for key, variable in metrics_state(look.model):
+        yield _untrained(key, Kind.METRIC, look.arrays.put(f"metric/{key}", read(variable), whole=True))
+
+
+def _untrained(key: str, kind: Kind, value: Array) -> Variable:
+    return Variable(key=key, path=key, name="", kind=kind, trainable=False, value=value, final=None, noise=0.0)
 
 
 # Configuration
