@@ -17,8 +17,8 @@ SITE = "local"
 class Checkpoints:
     """Runs suites on tables in one context that lives in memory."""
 
-    def __init__(self, context: Any, actions: list[Any]) -> None:
-        self._context, self._actions = context, actions
+    def __init__(self, context: Any) -> None:
+        self._context = context
         self._source = context.data_sources.add_pandas("comparison")
 
     def run(self, name: str, lines: Sequence[dict[str, Any]], expectations: Sequence[Any]) -> list[Any]:
@@ -40,7 +40,7 @@ class Checkpoints:
             taken, wanted = len(suite.expectations), len(expectations)
             raise UsageError(f"Great Expectations knows {taken} of its {wanted} expectations; see their types and kwargs")
         definition = self._context.validation_definitions.add(gx.ValidationDefinition(name=name, data=batch, suite=suite))
-        checkpoint = gx.Checkpoint(name=name, validation_definitions=[definition], actions=self._actions)
+        checkpoint = gx.Checkpoint(name=name, validation_definitions=[definition])
         result = self._context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": pd.DataFrame(list(lines))})
         (validation,) = result.run_results.values()
         return list(validation.results)
@@ -63,18 +63,13 @@ def checkpoints(docs: Path | None = None) -> Iterator[Checkpoints]:
 
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False}
-        with _site(context, docs) as actions:
-            yield Checkpoints(context, actions)
+        yield Checkpoints(context)
+        if docs is not None:
+            _build_docs(context, docs)
 
 
-@contextmanager
-def _site(context: Any, docs: Path | None) -> Iterator[list[Any]]:
-    """The actions that write Data Docs beside their place, and put them there at the end."""
-    if docs is None:
-        yield []
-        return
-    from great_expectations.checkpoint import UpdateDataDocsAction
-
+def _build_docs(context: Any, docs: Path) -> None:
+    """Data Docs of all that was run, built beside their place and put there whole."""
     docs.parent.mkdir(parents=True, exist_ok=True)
     with scratch("docs", docs.parent) as folder:
         made = folder / "site"
@@ -85,6 +80,6 @@ def _site(context: Any, docs: Path | None) -> Iterator[list[Any]]:
             "store_backend": store,
         }
         context.add_data_docs_site(SITE, site)
-        yield [UpdateDataDocsAction(name="docs", site_names=[SITE])]
+        context.build_data_docs(site_names=[SITE])
         shutil.rmtree(docs, ignore_errors=True)
         made.rename(docs)

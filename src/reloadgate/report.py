@@ -161,13 +161,14 @@ def _junit(verdict: Verdict) -> bytes:
     xml = JUnitXml("reloadgate")
     kinds = {Status.FAIL: Failure, Status.UNVERIFIED: Error, Status.ERROR: Error, Status.SKIPPED: Skipped}
     for model in verdict.models:
-        suite = TestSuite(model.model)
+        suite, cases = TestSuite(model.model), []
         for finding in model.findings:
             row = finding.row
             case = TestCase(one_line(f"{row.group}: {row.subject}"), classname=f"{model.model}.{row.artifact or 'version'}")
             if finding.status in kinds:
                 case.result = [kinds[finding.status](one_line(f"{finding.message} {finding.remedy}"), str(finding.status))]
-            suite.add_testcase(case)
+            cases.append(case)
+        suite.add_testcases(cases)
         xml.add_testsuite(suite)
     if not verdict.models or verdict.status is not worst({model.status for model in verdict.models}):
         # The whole is worse than its models: the judge and the suite disagree, or the gate objects.
