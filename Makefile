@@ -33,7 +33,7 @@ verify: setup ## Verify the bytes that lie in models/ now, whatever DVC thinks o
 	reloadgate verify
 
 drill: setup ## Damage copies of every version, and fail where a damage would pass
-	reloadgate drill --min-score 1
+	reloadgate drill --min-score 1 --thorough
 
 release: setup ## Tag the version of NAME=<model> with GTO, if it passed and is committed
 	reloadgate release $(NAME)

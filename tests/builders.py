@@ -33,6 +33,7 @@ from reloadgate.evidence import (
     Recipe,
     ReloadedEvidence,
     SavedEvidence,
+    Silent,
     Tried,
     Variable,
     Warned,
@@ -159,6 +160,7 @@ def observed(arrays: Values) -> tuple[Observation, ArrayWriter]:
         graphs=(Graph(layer="layers/encoder", operations="a" * 64, constants="b" * 64, random_operations=()),),
         notes=(),
         metrics=(metric,),
+        silent=(Silent(layer="layers/encoder", units=1, of=3),),
     )  # fmt: skip
     return observation, writer
 

@@ -159,6 +159,45 @@ def test_damage_that_was_committed_with_dvc_commit_fails(copied: Project) -> Non
     assert ran[-1] == "gate"
 
 
+def _trained_otherwise(copied: Project) -> None:
+    """The next training gives another model, whose optimizer was lost as it was saved."""
+    source = copied.root / "sources/digits"
+    ARTIFACT_DAMAGES["all moments zeroed"][1](source)
+    reseal(source)
+
+
+def test_a_frozen_reload_leaves_the_gate_to_tell(copied: Project) -> None:
+    _trained_otherwise(copied)
+    assert copied.run("dvc freeze reload").returncode == 0
+    code, ran, text = copied.repro()
+    assert "reload" not in ran
+    assert (code != 0, ran[-1]) == (True, "gate"), text
+    assert "the reload looked at other evidence" in " ".join(text.split())
+
+
+def test_an_earlier_verdict_out_of_the_run_cache_is_not_believed(copied: Project) -> None:
+    """The verdict that DVC brings back is the one of before the damage: its inputs are those of before."""
+    _trained_otherwise(copied)
+    assert copied.repro()[0] != 0
+    stages = ("reload", "compare", "judge")
+    (copied.root / "dvc.lock").write_text(copied.run("git show HEAD:dvc.lock").stdout)
+    assert copied.run(f"dvc checkout --force {' '.join(stages)}").returncode == 0
+    copied.run("git checkout -q HEAD -- reports")
+    assert copied.verdict()["status"] == "PASS"
+    assert copied.run("reloadgate gate").returncode in (1, 3)
+    assert copied.verdict()["status"] != "PASS"
+
+
+def test_a_model_that_is_missing_and_allowed_to_be_does_not_pass(copied: Project) -> None:
+    """`dvc repro --allow-missing` on a clean clone takes what is not there for up to date."""
+    shutil.rmtree(copied.root / "models/digits/1.0.0")
+    shutil.rmtree(copied.root / ".dvc/cache")
+    done = copied.run("dvc repro --allow-missing")
+    assert done.returncode != 0
+    assert "Running stage 'gate'" in done.stdout, done.stdout + done.stderr
+    assert "Running stage 'train@digits'" not in done.stdout
+
+
 def test_yesterdays_evidence_with_todays_model_is_unverified(copied: Project) -> None:
     version = copied.root / "models/digits/1.0.0"
     ARTIFACT_DAMAGES["one weight moved by 1e-3"][1](version)

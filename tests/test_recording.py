@@ -10,7 +10,7 @@ import pytest
 
 import reloadgate
 from reloadgate.errors import RefusedError, UsageError
-from reloadgate.evidence import EVIDENCE_DIR, MODES, Kind, read_saved
+from reloadgate.evidence import EVIDENCE_DIR, MODES, Kind, Silent, read_saved
 
 pytestmark = pytest.mark.keras
 
@@ -129,6 +129,21 @@ def test_the_evidence_holds_every_kind_of_state(keras: Any, tmp_path: Path) -> N
     assert {log.name for log in saved.observation.logs} == {"loss", "mae"}
     assert {output.mode for output in saved.observation.outputs} == {*MODES}
     assert all(log.values.shape == (3,) for log in saved.observation.logs)
+
+
+def test_units_that_no_row_of_the_probe_activates_are_counted_by_layer(keras: Any, tmp_path: Path) -> None:
+    inputs = keras.Input((4,))
+    hidden = keras.layers.Dense(6, activation="relu", name="hidden")
+    both = keras.layers.Concatenate()([hidden(inputs), hidden(-inputs)])
+    model = keras.Model(inputs, keras.layers.ReLU(name="out")(keras.layers.Dense(2, activation="linear", name="linear")(both)))
+    model.compile("sgd", "mse")
+    hidden.set_weights([np.eye(4, 6, dtype=np.float32), np.array([0, 0, 0, 0, 0, 1], np.float32)])
+    x = np.full((5, 4), -1.0, np.float32)
+    saved, _ = read_saved(reloadgate.save(model, tmp_path / "m/1", probe=(x, x[:, :2]), location="any") / EVIDENCE_DIR)
+    silent = {one.layer: one for one in saved.observation.silent}
+    # The fifth unit has no weight and no bias; the first four are active for the inputs turned around, the sixth always.
+    assert silent["layers/dense"] == Silent(layer="layers/dense", units=1, of=6)
+    assert {*silent} <= {"layers/dense", "layers/re_lu"}
 
 
 def test_the_same_training_gives_the_same_bytes(keras: Any, tmp_path: Path) -> None:

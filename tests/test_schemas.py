@@ -41,7 +41,8 @@ def test_every_file_that_a_run_leaves_is_valid(tmp_path: Path) -> None:
 def test_what_a_drill_says_is_valid() -> None:
     trial = told_trial("digits", (), DAMAGES[0], DrillOutcome.SURVIVED, "why", advice=("tighter",))
     told = Drill(
-        schema_version=SCHEMA_VERSION, status=Status.PASS, reason="", policy=Policy(), min_score=None, trials=(trial,), unfit={},
+        schema_version=SCHEMA_VERSION, status=Status.PASS, reason="", policy=Policy(), min_score=None, thorough=False,
+            trials=(trial,), unfit={},
         seconds=1.0,
     )  # fmt: skip
     jsonschema.validate(to_dict(told), schemas.schema("drill"))

@@ -15,6 +15,7 @@ from reloadgate.evidence import (
     TRAINING,
     Artifact,
     Capability,
+    Depth,
     Environment,
     Group,
     Kind,
@@ -132,7 +133,7 @@ def _compare_artifact(
     theirs: ArrayReader | None,
     seal: str | None,
 ) -> tuple[list[Row], ArtifactFacts, Side | None]:
-    """The rows of one artifact, its facts, and what was observed of it."""
+    """The rows of one artifact, its facts, and what was observed of its behaviour."""
     folder = folder_of(evidence, subject.name, artifact)
     reloaded, ours = None, None
     try:
@@ -149,7 +150,8 @@ def _compare_artifact(
             rows = list(compare_evidence(saved, theirs, reloaded, ours))
     except UnreadableRecordError as error:
         rows = [row_of(Group.EVIDENCE, "arrays or reload", Outcome.UNCHECKED, detail=str(error))]
-    side = Side(reloaded.observation, ours) if reloaded and reloaded.observation and ours else None
+    behaved = reloaded is not None and reloaded.depth is not Depth.STATE
+    side = Side(reloaded.observation, ours) if behaved and reloaded and reloaded.observation and ours else None
     return rows, _facts(artifact, saved, reloaded, theirs, ours), side
 
 
@@ -216,15 +218,18 @@ def compare_evidence(
     else:
         yield from structure_rows(expected.observation, seen.observation, rebuilt)
     yield from variable_rows(expected, seen)
-    behaviour = [*prediction_rows(expected, seen), *determinism_rows(expected.observation, seen.observation)]
+    behaved, behaviour = reloaded.depth is not Depth.STATE, list[Row]()
+    if behaved:
+        behaviour += [*prediction_rows(expected, seen), *determinism_rows(expected.observation, seen.observation)]
     if infers:
         for group in TO_RESUME:
             yield row_of(group, "", Outcome.SKIPPED, detail=FORMATS[reloaded.artifact.format].CANNOT)
     else:
         yield from compile_rows(expected, seen, rebuilt)
-        behaviour += resume_rows(expected, seen)
-        otherwise = any(row.outcome not in HOLDING_STILL for row in behaviour)
-        yield from unheld_rows(expected, seen, otherwise)
+        if behaved:
+            behaviour += resume_rows(expected, seen)
+            otherwise = any(row.outcome not in HOLDING_STILL for row in behaviour)
+            yield from unheld_rows(expected, seen, otherwise)
     yield from behaviour
 
 

@@ -50,6 +50,17 @@ class Kind(StrEnum):
     METRIC = "metric"
 
 
+class Depth(StrEnum):
+    """How far a reload looks; every depth looks at what is before it too. Of groups that are beyond it nothing is said."""
+
+    STATE = "state"
+    """What loads, and what it holds."""
+    BEHAVIOUR = "behaviour"
+    """What it predicts, and how it trains."""
+    AGAIN = "again"
+    """What it is from another path, and saved and loaded once more."""
+
+
 class Capability(StrEnum):
     """What an artifact can do once it is loaded."""
 
@@ -157,6 +168,16 @@ class Note:
 
 
 @noun
+class Silent:
+    """Units of a layer that the probe never activates: they are exactly zero on all its rows."""
+
+    layer: str
+    """Its storage path."""
+    units: int
+    of: int
+
+
+@noun
 class Observation:
     """Everything that one look at a live model gives."""
 
@@ -175,6 +196,8 @@ class Observation:
     notes: tuple[Note, ...]
     metrics: tuple[Variable, ...] = ()
     """What the metrics have summed up since they were last reset; older evidence has none."""
+    silent: tuple[Silent, ...] = ()
+    """Seen on the saved side, of layers that rectify; older evidence has none."""
 
 
 @noun
@@ -292,6 +315,7 @@ class ReloadedEvidence:
     observation: Observation | None
     seconds: float
     arrays_sha256: str | None
+    depth: Depth = Depth.AGAIN
 
 
 @noun

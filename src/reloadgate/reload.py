@@ -12,6 +12,7 @@ from reloadgate.errors import UnreadableRecordError, UsageError
 from reloadgate.evidence import (
     EVIDENCE_DIR,
     Artifact,
+    Depth,
     ReloadedEvidence,
     SavedEvidence,
     read_saved,
@@ -37,14 +38,14 @@ def reload(
     watch: Watch = NOBODY,
     store: Store | None = None,
     strict: bool = False,
-    again: bool = True,
+    depth: Depth = Depth.AGAIN,
 ) -> Iterator[Subject]:
     """Reload every artifact of every subject; the evidence goes to `out/<name>/<artifact>/`.
 
     Args:
         limits: of every reloading process.
         watch: is told what waits, runs and has ended.
-        again: whether every artifact is loaded once more and once more again, for round trip and relocation.
+        depth: how far to look.
         store: evidence of earlier reloads, used again where everything is the same; default: everything is reloaded.
         strict: keep what inspection refuses from users' own loaders too.
 
@@ -64,7 +65,7 @@ def reload(
         saved = _saved(subject.directory)
         seeds += [saved.hash_seed] if saved else []
         for artifact in artifacts_of(subject.directory, saved):
-            job = _job(subject, artifact, out, limits, strict, again)
+            job = _job(subject, artifact, out, limits, strict, depth)
             jobs[job.out] = (subject, job)
     names = {key: f"{subject.name} {job.artifact.path}" for key, (subject, job) in jobs.items()}
     if store:
@@ -91,7 +92,7 @@ def reload(
                 yield subject
 
 
-def _job(subject: Subject, artifact: Artifact, out: Path, limits: Limits, strict: bool, again: bool) -> Job:
+def _job(subject: Subject, artifact: Artifact, out: Path, limits: Limits, strict: bool, depth: Depth) -> Job:
     version = subject.directory if subject.directory.is_dir() else subject.directory.parent
     return Job(
         version=str(version.absolute()),
@@ -100,7 +101,7 @@ def _job(subject: Subject, artifact: Artifact, out: Path, limits: Limits, strict
         size=_size(version / artifact.path),
         limits=limits,
         strict=strict,
-        again=again,
+        depth=depth,
     )
 
 

@@ -15,10 +15,12 @@ from reloadgate.drill.copies import Copy, DoesNotApplyError, Original
 from reloadgate.drill.damages import DAMAGES
 from reloadgate.drill.damages.damage import Damage, Scope
 from reloadgate.drill.preparing import ELSEWHERE, Preparing
+from reloadgate.drill.tensors import Tensors
 from reloadgate.drill.trials import Area, Outcome, Trial
 from reloadgate.evidence import Artifact
 from reloadgate.files import digests
 from reloadgate.formats import keras_archive, keras_directory, weights
+from reloadgate.inspection import inspect
 from reloadgate.project import Subject
 
 KERNEL = "layers/dense/vars/0"
@@ -97,10 +99,20 @@ def test_one_ulp_is_one_ulp_of_one_element_in_every_format_that_keeps_hdf5(artif
     assert (seen - expected).max() == np.spacing(expected.flat[8])
 
 
-def test_only_artifacts_with_one_hdf5_file_are_reached(original: Original) -> None:
-    for artifact in (CHECKPOINT, SERVED):
-        with pytest.raises(DoesNotApplyError, match="no single HDF5 file"):
-            named("one weight by one ULP").apply(copied(original, artifact))
+@pytest.mark.parametrize("artifact", [CHECKPOINT, SERVED])
+def test_one_ulp_is_one_ulp_in_a_bundle_whose_checksums_hold(artifact: Artifact, original: Original) -> None:
+    copy = copied(original, artifact)
+    named("one weight by one ULP").apply(copy)
+    seen, expected = Tensors(copy)[f"model/{KERNEL}/.ATTRIBUTES/VARIABLE_VALUE"], arrays()[0][KERNEL]
+    assert np.count_nonzero(seen != expected) == 1
+    assert (seen - expected).max() == np.spacing(expected.flat[8])
+    (inspected,) = inspect([copy.path])
+    assert "crc" not in [finding.code for finding in inspected.findings]
+
+
+def test_of_a_bundle_only_values_are_changed(original: Original) -> None:
+    with pytest.raises(DoesNotApplyError, match="the values are changed, and not what it holds"):
+        named("a variable is missing").apply(copied(original, CHECKPOINT))
 
 
 def test_the_loss_of_a_slot_leaves_the_others(original: Original) -> None:

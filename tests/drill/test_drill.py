@@ -29,6 +29,8 @@ ANSWERED: dict[tuple[str, str], tuple[str, ...]] = {
     ("model.keras", "steps_per_execution is another"): ("compile",),
     ("model.keras", "another dropout rate"): ("structure", "predictions"),
     ("model.keras", "truncated in the middle"): ("inspect",),
+    ("saved_model", "one weight by one ULP"): ("weights",),
+    ("saved_model", "a variable is zeroed"): ("weights", "predictions"),
     ("saved_model", "truncated in the middle"): ("inspect",),
     ("saved_model", "the graph is missing"): ("inspect",),
     ("model.keras", "missing"): ("evidence",),
@@ -82,7 +84,7 @@ def recorded(keras: Any, engine: LocalEngine, tmp_path_factory: pytest.TempPathF
 def drilled(recorded: tuple[Drilled, Path], anywhere: Policy) -> Drill:
     run, _ = recorded
     names = {damage for _, damage in ANSWERED} | {"packed again", "bucket boundaries move", "open to every user"}
-    return run(anywhere, *names)
+    return run(anywhere, *names, thorough=True)
 
 
 def trial(drilled: Drill, artifact: str, damage: str) -> Trial:
@@ -115,6 +117,24 @@ def test_some_checks_are_all_that_there_is_between_a_damage_and_a_pass(drilled: 
     assert found["compile"] == {"steps_per_execution is another"}
     assert found["evidence"] >= {"its noise floors are raised"}
     assert found["gate"] >= {"the verdict is missing"}
+
+
+def test_a_drill_that_is_not_thorough_comes_to_the_same_and_looks_no_deeper_than_it_takes(
+    recorded: tuple[Drilled, Path], drilled: Drill, anywhere: Policy
+) -> None:
+    run, _ = recorded
+    names = (
+        "one weight by one ULP",
+        "all slots are zeroed",
+        "steps_per_execution is another",
+        "packed again",
+        "open to every user",
+    )
+    found = {(one.artifact, one.damage): one for one in run(anywhere, *names).trials if one.damage in names}
+    whole = {(one.artifact, one.damage): one for one in drilled.trials if one.damage in names}
+    assert {key: one.outcome for key, one in found.items()} == {key: one.outcome for key, one in whole.items()}
+    assert all(found[artifact, "one weight by one ULP"].by == ("weights",) for artifact in ("model.keras", "saved_model"))
+    assert {"weights", "predictions", "resume"} <= {*whole["model.keras", "one weight by one ULP"].by}
 
 
 def test_every_area_is_drilled_and_every_damage_of_the_pipeline_answered(drilled: Drill) -> None:

@@ -20,11 +20,11 @@ from reloadgate.drill.copies import Copy, Original
 from reloadgate.drill.damages import DAMAGES
 from reloadgate.drill.damages import pipeline as scenes
 from reloadgate.drill.gating import gate_trials
-from reloadgate.drill.outcomes import AGAIN, judged_trial, waits_for_more
+from reloadgate.drill.outcomes import BEYOND, judged_trial, waits_for_more
 from reloadgate.drill.report import METRICS, NEVER_ALONE, PAGE, alone, areas, begin, html, metrics, needed, publish
 from reloadgate.drill.running import _drill, _policy_for
 from reloadgate.drill.trials import Area, Drill, Outcome, Trial, score_of
-from reloadgate.evidence import EVIDENCE_DIR, Capability, Group
+from reloadgate.evidence import EVIDENCE_DIR, Capability, Depth, Group
 from reloadgate.judge import judge
 from reloadgate.policy import Policy, policy_from
 from reloadgate.project import Subject
@@ -94,17 +94,27 @@ def test_a_survivor_that_moved_nothing_says_what_the_probe_never_reaches(copy: C
     with_record.original.__dict__ |= copy.original.__dict__ | {"recorded": True}
     advice = tried(with_record, row(Group.RESUME, RowOutcome.NOT_EXERCISED, subject="layers/dense/vars/1")).advice
     assert advice[0].startswith("a probe that exercises layers/dense/vars/1")
+    assert any("1 of the 4 units of layers/dense are zero on all of its 5 rows" in one for one in advice)
     assert any("output is never 3 on its 5 rows" in one for one in advice)  # of the predictions in the evidence
     assert any("more than 3 resumed steps" in one for one in advice)
 
 
-def test_only_what_loads_again_is_left_for_later() -> None:
-    loads = [row(group, RowOutcome.UNCHECKED, subject="") for group in AGAIN]
-    assert waits_for_more(judge(comparison(*loads), Policy()).models[0])
-    assert waits_for_more(judge(comparison(), Policy()).models[0])
-    assert not waits_for_more(judge(comparison(*loads, moved(Group.WEIGHTS, 1.0)), Policy()).models[0])
-    assert not waits_for_more(judge(comparison(row(Group.RESUME, RowOutcome.UNCHECKED, subject="")), Policy()).models[0])
-    assert not waits_for_more(judge(comparison(row(Group.ROUND_TRIP, RowOutcome.BROKEN)), Policy()).models[0])
+@pytest.mark.parametrize("depth", [Depth.STATE, Depth.BEHAVIOUR])
+def test_only_what_lies_beyond_a_depth_is_left_for_later(depth: Depth) -> None:
+    def waits(*rows: Any) -> bool:
+        return waits_for_more(judge(comparison(*rows), Policy()).models[0], depth)
+
+    beyond = [row(group, RowOutcome.UNCHECKED, subject="") for group in BEYOND[depth]]
+    assert waits(*beyond)
+    assert waits()
+    assert not waits(*beyond, moved(Group.WEIGHTS, 1.0))
+    assert not waits(row(Group.OPTIMIZER, RowOutcome.UNCHECKED, subject=""))
+    assert not waits(row(Group.ROUND_TRIP, RowOutcome.BROKEN))
+    assert waits(row(Group.RESUME, RowOutcome.UNCHECKED, subject="")) is (depth is Depth.STATE)
+
+
+def test_nothing_waits_where_all_was_looked_at() -> None:
+    assert not waits_for_more(judge(comparison(), Policy()).models[0], Depth.AGAIN)
 
 
 def test_a_copy_is_judged_without_what_only_the_version_itself_can_have() -> None:
@@ -128,7 +138,7 @@ def trial(outcome: Outcome, **fields: Any) -> Trial:
 
 
 def drilled(*outcomes: Outcome, min_score: float | None = None, unfit: dict[str, str] | None = None) -> Drill:
-    return _drill([trial(outcome) for outcome in outcomes], unfit or {}, Policy(), min_score, 1.0)
+    return _drill([trial(outcome) for outcome in outcomes], unfit or {}, Policy(), min_score, True, 1.0)
 
 
 def test_the_score_is_a_share_of_what_can_be_noticed() -> None:
@@ -161,7 +171,7 @@ def test_what_does_not_pass_undamaged_is_not_scored() -> None:
 def test_metrics_are_numbers_by_area_and_by_model() -> None:
     found = _drill(
         [trial(Outcome.CAUGHT), trial(Outcome.DIGEST, area=Area.STATE), trial(Outcome.NOT_APPLICABLE, area=Area.PLACE)],
-        {}, Policy(), None, 1.0,
+        {}, Policy(), None, True, 1.0,
     )  # fmt: skip
     written = metrics(found)
     assert (written["score"], written["caught"], written["caught_by_the_digest_alone"]) == (0.5, 1, 1)
@@ -174,7 +184,7 @@ def test_metrics_are_numbers_by_area_and_by_model() -> None:
 def test_the_page_shows_what_was_not_caught_first_and_asks_for_nothing_outside() -> None:
     found = _drill(
         [trial(Outcome.CAUGHT), trial(Outcome.SURVIVED, damage="<b>lost", advice=("`tolerances.weights` below 1",))],
-        {"x model.keras": "`y`"}, Policy(), None, 1.0,
+        {"x model.keras": "`y`"}, Policy(), None, True, 1.0,
     )  # fmt: skip
     page = html(found)
     assert page.index("&lt;b&gt;lost") < page.index("Every damage")
@@ -198,7 +208,7 @@ def test_metrics_and_page_say_error_until_the_drill_has_ended(tmp_path: Path) ->
 
 
 def test_the_terminal_names_what_was_not_caught_and_what_would(capsys: pytest.CaptureFixture[str]) -> None:
-    found = _drill([trial(Outcome.CAUGHT), trial(Outcome.DIGEST, advice=("more steps",))], {}, Policy(), 0.9, 1.0)
+    found = _drill([trial(Outcome.CAUGHT), trial(Outcome.DIGEST, advice=("more steps",))], {}, Policy(), 0.9, True, 1.0)
     show_drill(found, areas(found), "reports/drill.html")
     said = capsys.readouterr().out
     assert "50.0%" in said

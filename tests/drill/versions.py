@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 from builders import ENVIRONMENT, probe
-from inspection.artifacts import POLICY, archive, hdf5
+from inspection.artifacts import POLICY, archive, hdf5, write_bundle
 from reloadgate.arrays import ArrayWriter
 from reloadgate.evidence import (
     EVIDENCE_DIR,
@@ -21,6 +21,7 @@ from reloadgate.evidence import (
     Progress,
     Recipe,
     SavedEvidence,
+    Silent,
     Variable,
     write_evidence,
 )
@@ -163,10 +164,10 @@ def _legacy(path: Path) -> None:
 
 
 def _bundle(folder: Path, prefix: str) -> None:
-    """Files with the names that TensorFlow gives them."""
+    """The values as TensorFlow keeps them: by attributes of Python objects, and one of them twice."""
     folder.mkdir(parents=True)
-    for name in (".index", ".data-00000-of-00001"):
-        (folder / f"{prefix}{name}").write_bytes(name.encode() * 40)
+    values, _ = arrays()
+    write_bundle(folder / prefix, {f"model/{key}/.ATTRIBUTES/VARIABLE_VALUE": value for key, value in values.items()})
 
 
 def _observation(writer: ArrayWriter) -> Observation:
@@ -191,7 +192,7 @@ def _observation(writer: ArrayWriter) -> Observation:
         optimizers=(),
         outputs=(Output(mode="predict", name="output", value=put, noise=0.0, constant=False),),
         steps=3, logs=(Log(name="loss", values=writer.put("log/loss", np.array([0.9, 0.8, 0.7])), noise=0.0),),
-        moved_attributes=(), graphs=(), notes=(),
+        moved_attributes=(), graphs=(), notes=(), silent=(Silent(layer="layers/dense", units=1, of=4),),
     )  # fmt: skip
 
 

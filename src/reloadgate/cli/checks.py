@@ -137,6 +137,7 @@ def drill(
     policy: Overrides = None,
     sample: Annotated[int | None, typer.Option(min=1, metavar="N", help="Damages to try of each version; default: all.")] = None,
     min_score: Annotated[float | None, typer.Option(min=0, max=1, help="End 1 if a smaller share is caught.")] = None,
+    thorough: Annotated[bool, typer.Option("--thorough", help="Tell what each group of checks alone catches.")] = False,
     reports: Annotated[Path | None, typer.Option(help="Folder for metrics and page.")] = None,
     engine: EngineKindOption = None,
     scheduler: Scheduler = None,
@@ -158,7 +159,14 @@ def drill(
     settings, where = read_policy(policy or ()), engine_settings(engine, scheduler, python)
     with watching(quiet or as_json) as watch:
         found = run_drill(
-            subjects_named(what), settings, where, records=read_records(), sample=sample, min_score=min_score, watch=watch
+            subjects_named(what),
+            settings,
+            where,
+            records=read_records(),
+            sample=sample,
+            min_score=min_score,
+            thorough=thorough,
+            watch=watch,
         )
     if folder:
         report.publish(folder, found)

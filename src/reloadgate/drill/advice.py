@@ -55,6 +55,7 @@ def _probe(verdict: ModelVerdict, original: Original) -> Iterator[str]:
     still = [f.row.subject for f in verdict.findings if f.row.outcome is Outcome.NOT_EXERCISED]
     if still:
         yield f"a probe that exercises {', '.join(dict.fromkeys(still))}: nothing moved there in the recorded steps"
+    yield from _units(original)
     yield from _classes(original)
     yield from _tokens(original)
     steps = original.saved.observation.steps
@@ -62,6 +63,17 @@ def _probe(verdict: ModelVerdict, original: Original) -> Iterator[str]:
         yield f"more than {steps} resumed steps (`save(..., steps=)`), and a larger probe: no prediction and no step moved"
     else:
         yield "resumed steps: none were recorded"
+
+
+def _units(original: Original) -> Iterator[str]:
+    """Layers of which the probe activates only a part."""
+    observed = original.saved.observation
+    rows = next((output.value.shape[0] for output in observed.outputs if output.value.shape), 0)
+    for one in observed.silent:
+        yield (
+            f"a larger probe: {one.units} of the {one.of} units of {one.layer} are zero on all of its {rows} rows, so what leads "
+            "to and from them is in no prediction"
+        )
 
 
 def _classes(original: Original) -> Iterator[str]:

@@ -1,28 +1,27 @@
-"""What lies inside an artifact, read and changed without TensorFlow: archive members, configuration, HDF5 datasets."""
+"""What lies inside an artifact, read and changed without TensorFlow: archive members, configuration, variables."""
 
 import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reloadgate.arrays import Kept
+from reloadgate.arrays import Kept, array_digest
 from reloadgate.drill.copies import Copy, DoesNotApplyError
+from reloadgate.drill.tensors import Tensors, Values
 from reloadgate.evidence import Kind, Variable
-from reloadgate.formats import h5, keras_archive, keras_directory, weights
+from reloadgate.formats import checkpoint, h5, keras_archive, keras_directory, saved_model, weights
 
 if TYPE_CHECKING:
     import h5py
 
 METADATA, CONFIG, WEIGHTS = keras_archive.MEMBERS
 LEGACY_CONFIG = "model_config"
-
-Values = np.ndarray[Any, Any]
 
 
 # Members
@@ -70,7 +69,7 @@ def configuration(copy: Copy) -> Iterator[dict[str, Any]]:
     write_members(copy, contents | {CONFIG: json.dumps(config).encode()})
 
 
-# HDF5
+# Variables
 
 
 @contextmanager
@@ -97,21 +96,25 @@ def hdf5(copy: Copy) -> Iterator["h5py.File"]:
 
 
 class Held:
-    """The variables that an artifact's HDF5 file holds, by the storage paths of the evidence."""
+    """The variables that an artifact holds, by the storage paths of the evidence."""
 
-    def __init__(self, file: "h5py.File", copy: Copy) -> None:
-        names = _datasets(file)
-        self.file = file
-        self.variables: dict[str, Variable] = {}
-        self._names: dict[str, str] = {}
-        self._twins: dict[str, list[str]] = {}
-        observed = copy.original.saved.observation
-        for variable in (*observed.variables, *observed.assets):
-            name = variable.key if variable.key in names else _legacy_name(variable, names)
-            if name is not None:
-                self.variables[variable.key], self._names[variable.key] = variable, name
-        for slot in (one for one in self.variables.values() if one.kind is Kind.SLOT):
-            self._twins[slot.key] = [key for key, other in self.variables.items() if _is_twin(slot, other)]
+    def __init__(self, names: Mapping[Variable, Sequence[str]], store: Any) -> None:
+        self._store = store
+        self._names = {variable.key: places for variable, places in names.items()}
+        """Where each lies, once or more."""
+        self.variables = {variable.key: variable for variable in names}
+
+    @property
+    def file(self) -> "h5py.File":
+        """The HDF5 file, to change what it holds.
+
+        Raises:
+            DoesNotApplyError: the variables lie in no such file.
+        """
+        if isinstance(self._store, Tensors):
+            raise DoesNotApplyError("of a bundle the values are changed, and not what it holds")
+        file: h5py.File = self._store
+        return file
 
     def of(self, test: Callable[[Variable], bool], lacking: str) -> list[Variable]:
         """The variables that pass a test, largest first.
@@ -140,27 +143,61 @@ class Held:
         raise DoesNotApplyError("no two of them have one shape and other values")
 
     def is_twice(self, key: str) -> bool:
-        """Whether the file holds a slot a second time."""
-        return bool(self._twins.get(key))
+        """Whether the artifact holds a variable a second time."""
+        return len(self._names[key]) > 1
 
     def name(self, key: str) -> str:
-        """The dataset's path in the file."""
-        return self._names[key]
+        """The path of the dataset or tensor."""
+        return self._names[key][0]
 
     def __getitem__(self, key: str) -> Values:
-        return np.asarray(self.file[self._names[key]])
+        return np.asarray(self._store[self.name(key)])
 
     def __setitem__(self, key: str, values: Values) -> None:
-        """Give a variable other values of its own shape and dtype; a slot also where the file holds it a second time."""
-        for one in (key, *self._twins.get(key, ())):
-            self.file[self._names[one]][...] = values
+        """Give a variable other values of its own shape and dtype, in every place where it lies."""
+        for name in self._names[key]:
+            if isinstance(self._store, Tensors):
+                self._store[name] = values
+            else:
+                self._store[name][...] = values
 
 
 @contextmanager
 def held(copy: Copy) -> Iterator[Held]:
     """The variables of the artifact, written back when the block ends."""
+    observed = copy.original.saved.observation
+    if copy.artifact.format in (checkpoint.NAME, saved_model.NAME):
+        tensors = Tensors(copy)
+        yield Held(_by_value(observed.variables, tensors), tensors)
+        return
     with hdf5(copy) as file:
-        yield Held(file, copy)
+        yield Held(_by_path((*observed.variables, *observed.assets), _datasets(file)), file)
+
+
+def _by_path(variables: Iterable[Variable], names: set[str]) -> dict[Variable, list[str]]:
+    """The datasets of each variable; those of a slot also where the file holds it a second time."""
+    found = {}
+    for variable in variables:
+        name = variable.key if variable.key in names else _legacy_name(variable, names)
+        if name is not None:
+            found[variable] = [name]
+    for slot in (one for one in found if one.kind is Kind.SLOT):
+        found[slot] += [found[other][0] for other in found if _is_twin(slot, other)]
+    return found
+
+
+def _by_value(variables: Iterable[Variable], tensors: Tensors) -> dict[Variable, list[str]]:
+    """The tensors that hold each variable's bits: a bundle goes by the Python attributes of whoever saved it.
+
+    Bits that several variables have are left alone: which tensor is whose cannot be told.
+    """
+    names: dict[str, list[str]] = {}
+    for name in tensors.names:
+        names.setdefault(array_digest(tensors[name]), []).append(name)
+    owners: dict[str, list[Variable]] = {}
+    for variable in variables:
+        owners.setdefault(variable.value.sha256, []).append(variable)
+    return {one: names[digest] for digest, (one, *others) in owners.items() if digest in names and not others}
 
 
 def is_trained(variable: Variable) -> bool:

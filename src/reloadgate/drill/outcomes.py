@@ -5,7 +5,7 @@ from reloadgate.drill.advice import advice_for
 from reloadgate.drill.copies import Copy, altered
 from reloadgate.drill.damages.damage import Damage
 from reloadgate.drill.trials import Outcome, Trial
-from reloadgate.evidence import Artifact, Group
+from reloadgate.evidence import Artifact, Depth, Group
 from reloadgate.policy import Policy
 from reloadgate.remedies import unlooked
 from reloadgate.verdict import Finding, ModelVerdict, Status
@@ -13,13 +13,18 @@ from reloadgate.verdict import Finding, ModelVerdict, Status
 BAD = (Status.FAIL, Status.ERROR, Status.UNVERIFIED)
 
 AGAIN = (Group.ROUND_TRIP, Group.RELOCATION)
-"""Groups that need the artifact to be loaded again, and are looked at only where nothing else caught the damage."""
+BEYOND = {
+    Depth.STATE: (Group.PREDICTIONS, Group.DETERMINISM, Group.RESUME, *AGAIN),
+    Depth.BEHAVIOUR: AGAIN,
+    Depth.AGAIN: (),
+}
+"""Groups that no reload of a depth looks at."""
 
 
-def waits_for_more(verdict: ModelVerdict) -> bool:
-    """Whether all that keeps a verdict from PASS is that the groups of `AGAIN` were not looked at."""
+def waits_for_more(verdict: ModelVerdict, depth: Depth) -> bool:
+    """Whether nothing at this depth caught a damage: all that keeps the verdict from PASS is what lies beyond it."""
     bad = [finding for finding in verdict.findings if finding.status in BAD]
-    return all(unlooked(finding.row) and finding.row.group in AGAIN for finding in bad)
+    return depth is not Depth.AGAIN and all(unlooked(finding.row) and finding.row.group in BEYOND[depth] for finding in bad)
 
 
 def judged_trial(copy: Copy, damage: Damage, compared: ModelComparison, verdict: ModelVerdict, policy: Policy) -> Trial:

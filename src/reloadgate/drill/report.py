@@ -74,7 +74,7 @@ def html(drill: Drill) -> str:
     columns = sorted({(trial.model, trial.artifact) for trial in drill.trials if trial.outcome is not Outcome.NOT_APPLICABLE})
     page: str = template("drill.html").render(
         drill=drill, areas=areas(drill), missed=[t for t in drill.trials if t.outcome in MISSED], columns=columns,
-        lines=lines(drill, columns), needed=needed(drill.trials), Outcome=Outcome,
+        lines=lines(drill, columns), needed=needed(drill.trials) if drill.thorough else [], Outcome=Outcome,
         tones={Outcome.CAUGHT: "PASS", Outcome.DIGEST: "FAIL", Outcome.SURVIVED: "FAIL", Outcome.EQUIVALENT: "NOTED",
                Outcome.NOT_APPLICABLE: "NONE"},
     )  # fmt: skip

@@ -4,8 +4,9 @@ Every copy is verified with a manifest and a record that match it, as if the sav
 would have said is told by those that the same reload took: a second reload of the same bytes would see the same, and of all rows
 only those of the manifest and the record could be others. So the score rests on a whole verdict of the product's own.
 
-The two checks that load an artifact again (round trip, relocation) are left for the copies that nothing else caught, and for the
-undamaged ones: they are a third of what a reload takes.
+A copy is looked at no deeper than it takes to catch it: what it holds, then what it predicts and how it trains, then what it is
+when it is loaded again. The undamaged ones are looked at whole. A thorough drill lets every copy predict and train, because only
+then it is known what one group of checks alone catches.
 """
 
 import contextlib
@@ -24,7 +25,7 @@ from reloadgate.drill.preparing import Prepared, Preparing
 from reloadgate.drill.trials import Area, Drill, Trial, score_of
 from reloadgate.engine import Engine, EngineFor, EngineSettings, engine_for
 from reloadgate.errors import UnreadableRecordError
-from reloadgate.evidence import Artifact, Capability
+from reloadgate.evidence import Artifact, Capability, Depth
 from reloadgate.files import scratch
 from reloadgate.judge import judge
 from reloadgate.nouns import SCHEMA_VERSION
@@ -45,6 +46,7 @@ def drill(
     damages: Iterable[Damage] = DAMAGES,
     sample: int | None = None,
     min_score: float | None = None,
+    thorough: bool = False,
     watch: Watch = NOBODY,
     engine: Engine | None = None,
 ) -> Drill:
@@ -55,13 +57,14 @@ def drill(
         records: what training recorded; a version without a record is drilled without one.
         sample: damages to try of each version, spread over the areas; default: all.
         min_score: the score, between 0 and 1, below which the drill fails; default: it tells the score, and that is all.
+        thorough: let a copy predict and train even where what it holds tells already that it is damaged.
         engine: a running engine to reload in; default: one for this call.
 
     Raises:
         EngineError: the reloading processes could not be started or kept.
     """
     began = time.monotonic()
-    run = _Run(policy, settings, watch)
+    run = _Run(policy, settings, watch, thorough)
     originals = []
     for subject in subjects:
         try:
@@ -79,26 +82,28 @@ def drill(
             running = stack.enter_context(start([original.saved.hash_seed for original in originals]))
             for batch in Preparing(places, tuple(damages), run.trials, sample).batches(originals):
                 run.verify(batch, running, next(iter(places.values())) / "evidence")
-    return _drill(run.trials, run.unfit, policy, min_score, time.monotonic() - began)
+    return _drill(run.trials, run.unfit, policy, min_score, thorough, time.monotonic() - began)
 
 
 class _Run:
     """One drill at work."""
 
-    def __init__(self, policy: Policy, settings: EngineSettings, watch: Watch) -> None:
+    def __init__(self, policy: Policy, settings: EngineSettings, watch: Watch, thorough: bool) -> None:
         self._policy, self._settings, self._watch = policy, settings, watch
+        self._depths = (Depth.BEHAVIOUR, Depth.AGAIN) if thorough else tuple(Depth)
         self.trials: list[Trial] = []
         self.unfit: dict[str, str] = {}
 
     def verify(self, batch: Sequence[Prepared], engine: Engine, evidence: Path) -> None:
         """Verify all copies of a batch at once, and tell of each what became of it."""
-        left = [one for one in batch if one.damage is None]
-        left += self._reload([one for one in batch if one.damage is not None], engine, evidence, again=False)
-        self._reload(left, engine, evidence, again=True)
+        left = [one for one in batch if one.damage is not None]
+        for depth in self._depths:
+            undamaged = [one for one in batch if one.damage is None and depth is Depth.AGAIN]
+            left = self._reload([*undamaged, *left], engine, evidence, depth)
         for one in batch:
             one.copy.remove()
 
-    def _reload(self, batch: Sequence[Prepared], engine: Engine, evidence: Path, again: bool) -> list[Prepared]:
+    def _reload(self, batch: Sequence[Prepared], engine: Engine, evidence: Path, depth: Depth) -> list[Prepared]:
         """Reload copies and tell what became of them; those of which more has to be looked at are returned."""
         waiting = {one.name: one for one in batch}
         left = []
@@ -111,14 +116,14 @@ class _Run:
             self._settings.limits,
             self._watch,
             strict=strict,
-            again=again,
+            depth=depth,
         ):
             prepared = waiting[subject.name]
             copy, records = prepared.copy, {subject.name: prepared.record} if prepared.record else None
             policy = _policy_for(copy.artifacts, self._policy)
             compared = with_suites(compare([subject], evidence, records), policy)
             verdict = judge(compared, policy).models[0]
-            if not again and waits_for_more(verdict):
+            if waits_for_more(verdict, depth):
                 left.append(prepared)
             elif prepared.damage is not None:
                 self.trials.append(judged_trial(copy, prepared.damage, compared.models[0], verdict, policy))
@@ -138,7 +143,9 @@ def _policy_for(artifacts: tuple[Artifact, ...], policy: Policy) -> Policy:
     return replace(policy, requires=replace(policy.requires, version=Capability.INFER))
 
 
-def _drill(trials: list[Trial], unfit: dict[str, str], policy: Policy, min_score: float | None, seconds: float) -> Drill:
+def _drill(
+    trials: list[Trial], unfit: dict[str, str], policy: Policy, min_score: float | None, thorough: bool, seconds: float
+) -> Drill:
     fit = [trial for trial in trials if f"{trial.model} {trial.artifact}" not in unfit]
     share = score_of(fit).share
     status, reason = Status.PASS, "" if share is None else f"{share:.1%} of the damages that can be noticed were caught"
@@ -152,6 +159,6 @@ def _drill(trials: list[Trial], unfit: dict[str, str], policy: Policy, min_score
     order = {area: number for number, area in enumerate(Area)}
     return Drill(
         schema_version=SCHEMA_VERSION, status=status, reason=reason, policy=policy, min_score=min_score,
-        trials=tuple(sorted(fit, key=lambda one: (one.model, one.artifact, order[one.area], one.damage))), unfit=unfit,
-        seconds=round(seconds, 1),
+        thorough=thorough, unfit=unfit, seconds=round(seconds, 1),
+        trials=tuple(sorted(fit, key=lambda one: (one.model, one.artifact, order[one.area], one.damage))),
     )  # fmt: skip

@@ -56,7 +56,7 @@ class Trial:
     """Where it was seen."""
     outcome: Outcome
     by: tuple[str, ...]
-    """The groups of checks that caught it, in the order in which they look."""
+    """The groups of checks that caught it, in the order in which they look; of a thorough drill all that do."""
     reason: str
     """What the first of them said; why it is equivalent, or does not apply; what let a survivor through."""
     advice: tuple[str, ...]
@@ -98,6 +98,8 @@ class Drill:
     reason: str
     policy: Policy
     min_score: float | None
+    thorough: bool
+    """Whether copies predicted and trained even where what they hold told already that they are damaged."""
     trials: tuple[Trial, ...]
     unfit: dict[str, str]
     """Artifacts that no damage was tried on, by `model artifact`, with the reason: a gate that refuses the undamaged one would

@@ -28,14 +28,14 @@ def run(job: dict[str, Any], folder: str) -> None:
         import numpy as np
 
         from reloadgate.engine.footprint import Steps
-        from reloadgate.evidence import Artifact
+        from reloadgate.evidence import Artifact, Depth
         from reloadgate.live.fresh import reload_artifact
         from reloadgate.nouns import from_dict
 
         np.random.seed()  # which a fork would share with its siblings; Python's own generator sees to itself
         version, out, steps = Path(job["version"]), Path(job["out"]), Steps()
-        artifact, settings = from_dict(Artifact, job["artifact"]), {key: job[key] for key in ("strict", "again")}
-        reload_artifact(version, artifact, out, Path(folder), uncontained=uncontained, **settings)
+        artifact, depth = from_dict(Artifact, job["artifact"]), Depth(job["depth"])
+        reload_artifact(version, artifact, out, Path(folder), uncontained=uncontained, strict=job["strict"], depth=depth)
         steps.write(out, version, out, Path(folder))
     except BaseException:
         traceback.print_exc()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from typing import Protocol
 
-from reloadgate.evidence import Artifact
+from reloadgate.evidence import Artifact, Depth
 from reloadgate.nouns import noun
 
 MEBIBYTE = 1 << 20
@@ -68,8 +68,7 @@ class Job:
     limits: Limits = Limits()
     strict: bool = False
     """Whether what inspection refuses is kept from the user's own loader too (the policy `own_loader`)."""
-    again: bool = True
-    """Whether to load it a second and a third time, for round trip and relocation; without, nothing is said of these."""
+    depth: Depth = Depth.AGAIN
 
     @property
     def memory(self) -> int:

@@ -13,6 +13,7 @@ from reloadgate.live.catalog import STORED, Catalog
 from reloadgate.live.graphs import Traced
 from reloadgate.live.hold import Held
 from reloadgate.live.look import Look, noise_between
+from reloadgate.live.reach import Reached, watched_units
 from reloadgate.live.variables import give_back, read, write
 from reloadgate.probe import map_leaves
 
@@ -24,8 +25,9 @@ RandomState = Mapping[str, np.ndarray[Any, Any]]
 class Behaviour:
     """A model under observation, put back to what it was after everything that it does."""
 
-    def __init__(self, look: Look, state: Held, listed: Catalog, random_state: RandomState) -> None:
+    def __init__(self, look: Look, state: Held, listed: Catalog, random_state: RandomState, watching: bool) -> None:
         self.look, self.state, self.listed, self.random_state = look, state, listed, random_state
+        self.watching, self.reached = watching, Reached()
 
     def set_random_state(self) -> None:
         for entry in self.listed.entries:
@@ -44,7 +46,9 @@ class Behaviour:
             return
         model, x = self.look.model, self.look.inputs[0]
         model.make_predict_function(force=True)
-        yield from self._mode(CALL, lambda: model(x, training=False))
+        with watched_units(self.listed.layers if self.watching else {}) as self.reached:
+            called = list(self._mode(CALL, lambda: model(x, training=False)))
+        yield from called
         yield from self._mode(PREDICT, lambda: model.predict(x, batch_size=self.look.probe.rows, verbose=0), twice=True)
         if serve is not None:
             yield from self._mode(SERVE, lambda: serve.function(x))

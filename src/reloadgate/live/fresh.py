@@ -21,6 +21,7 @@ from reloadgate.evidence import (
     Artifact,
     Capability,
     Check,
+    Depth,
     Environment,
     Group,
     Kind,
@@ -70,7 +71,7 @@ class Loaded:
 
 
 def reload_artifact(
-    version: Path, artifact: Artifact, out: Path, folder: Path, *, uncontained: str, strict: bool, again: bool
+    version: Path, artifact: Artifact, out: Path, folder: Path, *, uncontained: str, strict: bool, depth: Depth
 ) -> None:
     """Reload one artifact and write `evidence.json` and `arrays.npz` into `out`.
 
@@ -79,7 +80,7 @@ def reload_artifact(
         folder: a folder of this process' own.
         uncontained: why this process can still reach the network; "" where it cannot.
         strict: keep what inspection refuses from the user's own loader too.
-        again: whether to load it again, for round trip and relocation.
+        depth: how far to look.
     """
     started = time.monotonic()
     saved, theirs, seal = _saved(version)
@@ -100,7 +101,7 @@ def reload_artifact(
         loaded.checks.extend(_inspected(artifact, refused))
         trusted = artifact.format == own.NAME and not strict
         if trusted or HARMLESS.issuperset(finding.code for finding in refused):
-            _reload(artifact, version, private, folder, saved, theirs, recipe, arrays, loaded, again)
+            _reload(artifact, version, private, folder, saved, theirs, recipe, arrays, loaded, depth)
             if artifact.format == own.NAME:
                 loaded.checks.append(unchanged(version, before))
         else:
@@ -126,6 +127,7 @@ def reload_artifact(
             observation=loaded.observation,
             seconds=round(time.monotonic() - started, 3),
             arrays_sha256=sha256_file(out / "arrays.npz")[0],
+            depth=depth,
         ),
     )
 
@@ -140,7 +142,7 @@ def _reload(
     recipe: Recipe,
     arrays: ArrayWriter,
     loaded: Loaded,
-    again: bool,
+    depth: Depth,
 ) -> None:
     form = format_named(artifact.format)
     loaded.stored_config = form.stored_config(private / artifact.path)
@@ -151,6 +153,7 @@ def _reload(
     first, other = (version, private) if form is own else (private / artifact.path, moved / artifact.path)
     probe = _probe(version, saved)
     inputs = as_inputs(probe.x) if probe.rows else None
+    behaves = depth is not Depth.STATE
     with _catching_warnings(loaded.warnings):
         try:
             model = form.load(first, recipe, inputs)
@@ -162,10 +165,10 @@ def _reload(
         random_state = _random_state(saved, theirs) if saved and theirs else {}
         steps = expected.steps if expected and artifact.capability is Capability.RESUME else 0
         keep = bool(recipe.loader or recipe.builder)  # the user's own code may give the same model again
-        loaded.observation = observe(model, probe, arrays, steps=steps, keep=keep, random_state=random_state)
+        loaded.observation = observe(model, probe, arrays, behaves=behaves, steps=steps, keep=keep, random_state=random_state)
     else:
-        loaded.observation = observe_served(model, first, probe, arrays, expected)
-    if not probe.rows or not again:
+        loaded.observation = observe_served(model, first, probe if behaves else Probe(), arrays, expected)
+    if not probe.rows or depth is not Depth.AGAIN:
         return
     del model  # one at a time is in memory
     give_back()

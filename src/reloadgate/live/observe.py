@@ -15,12 +15,13 @@ import tensorflow as tf
 from keras.src.saving import saving_lib
 
 from reloadgate.arrays import Array, ArrayWriter, array_digest
-from reloadgate.evidence import CALL, Graph, Group, Kind, Observation, Optimizer, Variable
+from reloadgate.evidence import CALL, Graph, Group, Kind, Observation, Optimizer, Output, Variable
 from reloadgate.live import hold
-from reloadgate.live.behaviour import Behaviour, RandomState, final_of, log_of, named_outputs
+from reloadgate.live.behaviour import Behaviour, RandomState, Run, final_of, log_of, named_outputs
 from reloadgate.live.catalog import STORED, Catalog, assets, catalog, metrics_state, optimizers_of, with_untracked
 from reloadgate.live.graphs import Traced, graphs, trace, untracked
 from reloadgate.live.look import Look
+from reloadgate.live.reach import silent
 from reloadgate.live.variables import components, empty, read
 from reloadgate.nouns import json_object
 from reloadgate.probe import Probe
@@ -35,6 +36,7 @@ def observe(
     arrays: ArrayWriter,
     *,
     steps: int,
+    behaves: bool = True,
     repeat: bool = False,
     keep: bool = True,
     random_state: RandomState | None = None,
@@ -46,7 +48,8 @@ def observe(
         probe: the batch for predictions and steps; where it has no rows, both are noted as not observed.
         arrays: where the arrays go.
         steps: how many training steps to resume on the probe, as one batch.
-        repeat: take the steps twice and measure the noise floor (the saved side).
+        behaves: let it predict and take the steps; otherwise what it holds is all that is looked at.
+        repeat: take the steps twice and measure the noise floor, and watch which units the probe activates (the saved side).
         keep: leave the model bit for bit as it was; otherwise what formats store of it is gone afterwards, and never in memory
             twice: it is to be loaded again.
         random_state: values by storage path, put in place before the steps (the reloaded side).
@@ -58,7 +61,7 @@ def observe(
     _build_optimizers(look)
     listed = catalog(model)
     with hold.held(model, listed) as state, hold.deterministic_operations():
-        shown = _Graphs(look, state, listed)
+        shown = _Graphs(look, state, listed, behaves)
         listed = shown.listed
         before = {
             entry.key: arrays.put(f"before/{entry.key}", read(entry.variable), whole=entry.kind in RESTORED)
@@ -68,10 +71,12 @@ def observe(
         config = look.attempt(Group.STRUCTURE, "configuration", lambda: _stored_config(model))
         kept, metrics = tuple(_assets(look, listed)), tuple(_metrics(look))
         optimizers = tuple(_optimizer(look, path, o, listed, was_built.get(id(o), False)) for path, o in listed.optimizers)
-        behaviour = Behaviour(look, state, listed, random_state or {})
-        outputs = tuple(behaviour.predictions(shown.serve, shown.training))
-        shown.serve = shown.training = None  # they take memory, which the steps need
-        runs = behaviour.resume(steps, times=2 if repeat else 1, keep=keep)
+        behaviour = Behaviour(look, state, listed, random_state or {}, watching=repeat)
+        outputs, runs = tuple[Output, ...](), list[Run]()
+        if behaves:
+            outputs = tuple(behaviour.predictions(shown.serve, shown.training))
+            shown.serve = shown.training = None  # they take memory, which the steps need
+            runs = behaviour.resume(steps, times=2 if repeat else 1, keep=keep)
     if not keep:
         empty(entry.variable for entry in listed.entries if entry.kind in STORED)
     variables = []
@@ -104,6 +109,7 @@ def observe(
         graphs=shown.graphs,
         notes=tuple(look.notes),
         metrics=metrics,
+        silent=silent(behaviour.reached),
     )
 
 
@@ -128,9 +134,9 @@ GLANCED = CALL
 class _Graphs:
     """The model's graphs, where it can be traced: Python that only runs eagerly cannot, and is no fault."""
 
-    def __init__(self, look: Look, state: hold.Held, listed: Catalog) -> None:
+    def __init__(self, look: Look, state: hold.Held, listed: Catalog, wanted: bool) -> None:
         self.listed, self.graphs = listed, tuple[Graph, ...]()
-        self.serve, self.training = (self._trace(look, state, training) for training in (False, True))
+        self.serve, self.training = (self._trace(look, state, training) if wanted else None for training in (False, True))
         known = {id(component) for entry in listed.entries for component in components(entry.variable)}
         known |= {id(c) for metric in look.model.metrics for v in metric.variables for c in components(v)}
         found = untracked([f for f in (self.serve, self.training) if f is not None], known)

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from reloadgate.drill.contents import Held, Values, configuration, held, later, moved
+from reloadgate.drill.contents import Held, configuration, held, later, moved
 from reloadgate.drill.copies import Copy, DoesNotApplyError
 from reloadgate.drill.damages.configuring import Node, objects_of
 from reloadgate.drill.damages.damage import Declared
 from reloadgate.drill.damages.values import one, rounded_to, ulp
+from reloadgate.drill.tensors import Values
 from reloadgate.drill.trials import Area
 from reloadgate.evidence import Kind, Variable
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from reloadgate.drill.contents import Held, Values, configuration, held, members, write_members
+from reloadgate.drill.contents import Held, configuration, held, members, write_members
 from reloadgate.drill.copies import Copy, DoesNotApplyError
 from reloadgate.drill.damages.configuring import layers_of
 from reloadgate.drill.damages.damage import Declared
+from reloadgate.drill.tensors import Values
 from reloadgate.drill.trials import Area
 from reloadgate.evidence import Kind, Variable
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from reloadgate.drill.contents import Values
+from reloadgate.drill.tensors import Values
 
 
 def one(change: Callable[[Any], Any]) -> Callable[[Values], Values]:

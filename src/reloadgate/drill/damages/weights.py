@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from reloadgate.drill.contents import Values, held, is_trained, later, moved
+from reloadgate.drill.contents import held, is_trained, later, moved
 from reloadgate.drill.copies import Copy
 from reloadgate.drill.damages.damage import Declared
 from reloadgate.drill.damages.values import drawn, one, quantized, rounded_to, scaled, ulp
+from reloadgate.drill.tensors import Values
 from reloadgate.drill.trials import Area
 
 DAMAGES = damage = Declared(Area.WEIGHTS)
