@@ -57,6 +57,16 @@ def subclassed() -> keras.Model:
     return model
 
 
+def listed() -> keras.Model:
+    """One input in a list and of one dtype, which an export insists on and the model does not; a kernel that two layers hold, and
+    Keras stores twice."""
+    inputs = [keras.Input((4,))]
+    hidden = layers.SpectralNormalization(layers.Dense(6, activation="tanh", name="hidden"))(inputs[0])
+    model = keras.Model(inputs, [layers.Dense(1, name="answer")(hidden)])
+    model.compile(keras.optimizers.Adam(0.01), ["mse"])
+    return model
+
+
 def words() -> keras.Model:
     """Text in, a vocabulary inside."""
     vectorization = layers.TextVectorization(max_tokens=8, output_sequence_length=4)
@@ -178,6 +188,8 @@ def data(name: str) -> Batch:
     match name:
         case "branching":
             return {"one": x, "other": x[:, ::-1].copy()}, {"amount": x[:, :1], "yes": (x[:, 1:2] > 0).astype(np.float32)}
+        case "listed":
+            return x.astype(np.float64), x.sum(axis=1, keepdims=True)
         case "words":
             return np.array(["a b c", "b c", "d e a", "c c"] * 6), x[:, :1]
         case "adding_loss":

@@ -11,17 +11,20 @@ import pytest
 
 import reloadgate
 from damages import reseal
+from reloadgate.drill.copies import Copy, Original
+from reloadgate.drill.damages import DAMAGES
 from reloadgate.errors import UsageError
-from reloadgate.evidence import EVIDENCE_DIR, read_saved, write_evidence
+from reloadgate.evidence import EVIDENCE_DIR, Group, read_saved, write_evidence
 from reloadgate.formats import FORMATS, h5, own, saved_model
 from reloadgate.policy import policy_from
+from reloadgate.project import Subject
 from reloadgate.verdict import Status, Verdict
 
 pytestmark = pytest.mark.keras
 
 HERE = Path(__file__).parent
 WRITTEN = tuple(name for name in FORMATS if name != own.NAME)
-MODELS = ("plain", "branching", "subclassed", "words")
+MODELS = ("plain", "branching", "listed", "subclassed", "words")
 ODD = ("adding_loss", "unpacking", "two", "telling")
 """Healthy in ways that a careless observer takes for faults."""
 
@@ -163,6 +166,24 @@ def test_what_is_damaged_says_so(
     damage(version / FORMATS[form].FILE)
     reseal(version)
     assert part in failing(check(version)).get(group, "")
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize(("name", "form"), [("plain", "saved_model"), ("listed", "keras")])
+def test_a_value_that_is_stored_twice_is_held_against_the_evidence_in_both_places(
+    name: str, form: str, place: int, versions: dict[str, Path], tmp_path: Path, check: Check
+) -> None:
+    """One ULP, which no prediction need notice; which of the two is loaded is Keras' own affair."""
+    original = Original(Subject(name=name, path=str(versions[name])), None)
+    (artifact,) = (one for one in original.saved.artifacts if one.format == form)
+    copy = Copy(original, (artifact,), tmp_path / "copy/1")
+    next(one for one in DAMAGES if one.name == f"the {('first', 'second')[place]} of two places by one ULP").apply(copy)
+    copy.match()
+    copy.seal()
+    found = [
+        f.row for f in check(copy.version, policy_from({"location": "any", "requires": {"version": "infer"}})).of(Status.FAIL)
+    ]
+    assert {row.group for row in found} >= {Group.WEIGHTS}
 
 
 def test_a_sibling_of_another_moment_disagrees(

@@ -102,6 +102,8 @@ class Variable:
     final: Array | None
     noise: float
     """Largest difference of `final` between two runs of the same steps on the saved side."""
+    also: tuple[str, ...] = ()
+    """Other storage paths of the same variable: Keras stores it once for every layer that holds it."""
 
 
 @noun

@@ -36,7 +36,7 @@ def stored_rows(expected: Observation, reloaded: ReloadedEvidence) -> Iterator[R
         yield from setting_rows(Group.COMPILE, "stored", expected.compile_config, reloaded.stored_config.get("compile_config"))
     if reloaded.stored_variables is None:
         return
-    stored, known = reloaded.stored_variables, {v.key: v for v in (*expected.variables, *expected.assets)}
+    stored, known = reloaded.stored_variables, _by_stored_path((*expected.variables, *expected.assets))
     for key, variable in known.items():
         if "vars/" in key and variable.kind in STORED and key not in stored:
             detail = f"{variable.path} is not in the file"
@@ -47,11 +47,16 @@ def stored_rows(expected: Observation, reloaded: ReloadedEvidence) -> Iterator[R
         yield row_of(group, f"file: {key}", Outcome.EXTRA, detail="the file holds a variable that the live model does not have")
 
 
+def _by_stored_path(variables: Iterable[Variable]) -> dict[str, Variable]:
+    return {key: variable for variable in variables for key in (variable.key, *variable.also)}
+
+
 def _hidden_rows(stored: Mapping[str, str], known: Mapping[str, Variable], seen: Observation | None) -> Iterator[Row]:
     """What the file holds otherwise and loading hides: of what it holds twice, another Keras may take the other one."""
-    loaded = {v.key: v.value.sha256 for v in (*seen.variables, *seen.assets)} if seen else {}
+    loaded = _by_stored_path((*seen.variables, *seen.assets)) if seen else {}
     for key, variable in known.items():
-        if stored.get(key) and stored[key] != variable.value.sha256 == loaded.get(key):
+        now = loaded.get(key)
+        if now is not None and stored.get(key) and stored[key] != variable.value.sha256 == now.value.sha256:
             detail = f"the file holds other values of {variable.path} than those that are loaded: it holds them twice"
             yield row_of(GROUP_OF_KIND[variable.kind], f"file: {key}", Outcome.CHANGED, detail=detail)
 

@@ -110,6 +110,14 @@ def test_one_ulp_is_one_ulp_in_a_bundle_whose_checksums_hold(artifact: Artifact,
     assert "crc" not in [finding.code for finding in inspected.findings]
 
 
+def test_a_bundle_that_is_given_the_values_that_it_has_stays_as_it_is(original: Original) -> None:
+    copy = copied(original, CHECKPOINT)
+    before = content(copy)
+    with held(copy) as variables:
+        variables[KERNEL] = variables[KERNEL]
+    assert content(copy) == before
+
+
 def test_of_a_bundle_only_values_are_changed(original: Original) -> None:
     with pytest.raises(DoesNotApplyError, match="the values are changed, and not what it holds"):
         named("a variable is missing").apply(copied(original, CHECKPOINT))

@@ -271,7 +271,7 @@ def test_a_scene_that_nobody_damaged_passes_the_gate(healthy: Built, tmp_path: P
 def test_the_pipeline_does_not_run_the_drill_by_itself() -> None:
     assert "drill" not in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     stage = yaml.safe_load((ROOT / "drill/dvc.yaml").read_text())["stages"]["drill"]
-    assert (stage["cmd"], stage["wdir"]) == ("reloadgate drill --min-score 1", "..")
+    assert (stage["cmd"], stage["wdir"]) == ("reloadgate drill --min-score 1 --thorough", "..")
     assert {"reports/drill.json": {"cache": False}} in stage["metrics"]
 
 

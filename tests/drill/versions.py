@@ -167,7 +167,8 @@ def _bundle(folder: Path, prefix: str) -> None:
     """The values as TensorFlow keeps them: by attributes of Python objects, and one of them twice."""
     folder.mkdir(parents=True)
     values, _ = arrays()
-    write_bundle(folder / prefix, {f"model/{key}/.ATTRIBUTES/VARIABLE_VALUE": value for key, value in values.items()})
+    tensors = {f"model/{key}": value for key, value in values.items()} | {"twice": values["layers/dense_1/vars/0"]}
+    write_bundle(folder / prefix, {f"{name}/.ATTRIBUTES/VARIABLE_VALUE": value for name, value in tensors.items()})
 
 
 def _observation(writer: ArrayWriter) -> Observation:

@@ -155,11 +155,16 @@ class Held:
 
     def __setitem__(self, key: str, values: Values) -> None:
         """Give a variable other values of its own shape and dtype, in every place where it lies."""
-        for name in self._names[key]:
-            if isinstance(self._store, Tensors):
-                self._store[name] = values
-            else:
-                self._store[name][...] = values
+        for place in range(len(self._names[key])):
+            self.put(key, place, values)
+
+    def put(self, key: str, place: int, values: Values) -> None:
+        """Give a variable other values in one of the places where it lies."""
+        name = self._names[key][place]
+        if isinstance(self._store, Tensors):
+            self._store[name] = values
+        else:
+            self._store[name][...] = values
 
 
 @contextmanager
@@ -180,7 +185,7 @@ def _by_path(variables: Iterable[Variable], names: set[str]) -> dict[Variable, l
     for variable in variables:
         name = variable.key if variable.key in names else _legacy_name(variable, names)
         if name is not None:
-            found[variable] = [name]
+            found[variable] = [name, *(key for key in variable.also if key in names)]
     for slot in (one for one in found if one.kind is Kind.SLOT):
         found[slot] += [found[other][0] for other in found if _is_twin(slot, other)]
     return found

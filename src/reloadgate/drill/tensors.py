@@ -52,6 +52,8 @@ class Tensors:
         raw = np.broadcast_to(np.asarray(values, DTYPES[entry.dtype]), shape).tobytes()
         shard = self._shards[entry.shard_id]
         data = shard.read_bytes()
+        if data[entry.offset : entry.offset + entry.size] == raw:
+            return  # nothing is damaged, and the index would only be packed otherwise
         self._copy.write(shard, data[: entry.offset] + raw + data[entry.offset + entry.size :])
         entry.crc32c = masked(crc32c(raw))
         lines = [(b"", self._header), *((key.encode(), one.SerializeToString()) for key, one in self._entries.items())]

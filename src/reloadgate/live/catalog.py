@@ -36,6 +36,8 @@ class Entry:
     kind: Kind
     trainable: bool
     variable: Any
+    also: tuple[str, ...] = ()
+    """Other storage paths of the same variable."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,6 +87,7 @@ def catalog(model: Any) -> Catalog:
     saving_lib._save_state(model, store, None, "", visited)
     optimizers = tuple(_optimizers(model, visited.paths))
     seen: dict[int, Entry] = {}
+    also: dict[int, list[str]] = {}
     made = _made_names(model)
     stored_values = []
 
@@ -99,6 +102,7 @@ def catalog(model: Any) -> Catalog:
         for slot, value in contents.items():
             key = _join(path, "vars", slot)
             if isinstance(value, keras.Variable):
+                also.setdefault(id(value), []).append(key)
                 enter(key, value, Kind.WEIGHT)
             else:
                 stored_values.append((key, np.asarray(keras.ops.convert_to_numpy(value))))
@@ -117,9 +121,9 @@ def catalog(model: Any) -> Catalog:
     for entry in list(seen.values()):
         for position, replica in _differing_replicas(entry.variable):
             enter(_join(entry.key, "replicas", str(position)), replica, Kind.REPLICA)
-    entries = tuple(seen.values())
+    entries = tuple(replace(entry, also=tuple(also.get(identity, ())[1:])) for identity, entry in seen.items())
     layers = {id(layer): visited.paths.get(id(layer), layer.name) for layer in model._flatten_layers()}
-    _assert_unique([entry.key for entry in entries] + [key for key, _ in stored_values])
+    _assert_unique([key for entry in entries for key in (entry.key, *entry.also)] + [key for key, _ in stored_values])
     return Catalog(entries=entries, optimizers=optimizers, stored_values=tuple(stored_values), layers=layers)
 
 

@@ -5,6 +5,7 @@ captured by the traced graph, and the layer whose call made the operation that r
 itself: predictions and resumed steps tell whether, and this tells where.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.export.export_utils import get_input_signature
 
 from reloadgate.evidence import Graph
 
@@ -35,18 +37,28 @@ class Traced:
 def trace(model: Any, inputs: Any, training: bool, layers: Mapping[int, str]) -> Traced:
     """Trace `model(inputs, training=training)`, without XLA; nothing is run.
 
+    What is served is traced as an export traces it, where the model can be: for batches of any size, and for whatever else its
+    inputs leave open. The graph for the probe's own shapes gives other last bits (measured for ConvLSTM).
+
     Names of operations do not tell the layer: TensorFlow numbers a scope that is entered again as Keras numbers layers.
 
     Args:
         layers: storage paths by the identity of the layer.
     """
+    own = tf.nest.map_structure(_spec, inputs)
+    if not training:
+        with contextlib.suppress(Exception):  # a model that asks for the size of its batch
+            return _traced(model, _exported(model, own), training, layers)
+    return _traced(model, own, training, layers)
+
+
+def _traced(model: Any, specs: Any, training: bool, layers: Mapping[int, str]) -> Traced:
     entered: list[tuple[Any, int, str]] = []
 
     def call(x: Any) -> Any:
         with _telling_layers(layers, entered):
             return model(x, training=training)
 
-    specs = tf.nest.map_structure(_spec, inputs)
     function = tf.function(call, autograph=False, jit_compile=False).get_concrete_function(specs)
     operations = function.graph.get_operations()
     owners = [""] * len(operations)
@@ -79,6 +91,19 @@ def _telling_layers(layers: Mapping[int, str], entered: list[tuple[Any, int, str
         yield
     finally:
         keras.layers.Layer.__call__ = original
+
+
+def _exported(model: Any, own: Any) -> Any:
+    """The probe's specifications with the shapes of an export."""
+    shapes = [leaf.shape for leaf in tf.nest.flatten(get_input_signature(model))]
+    leaves = tf.nest.flatten(own)
+    if len(shapes) != len(leaves):
+        return own
+    opened = [
+        tf.TensorSpec(shape, one.dtype) if isinstance(one, tf.TensorSpec) else one
+        for shape, one in zip(shapes, leaves, strict=True)
+    ]
+    return tf.nest.pack_sequence_as(own, opened)
 
 
 def _spec(leaf: Any) -> Any:

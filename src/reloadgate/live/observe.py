@@ -92,6 +92,7 @@ def observe(
                 value=before[entry.key],
                 final=final,
                 noise=noise,
+                also=entry.also,
             )
         )
     return Observation(

@@ -70,7 +70,7 @@ def serve(served: Any, look: Look) -> Values:
     """What the SavedModel answers to the probe, by the names of the live model's outputs."""
     x = tf.nest.map_structure(lambda leaf: leaf if tf.is_tensor(leaf) else tf.constant(leaf), look.inputs[0])
     if callable(getattr(served, "serve", None)):
-        return named_outputs(served.serve(x))
+        return named_outputs(served.serve(_arranged(x, served.serve)))
     signature = served.signatures.get("serving_default")
     if signature is None:
         raise ObservationError(f"it has no `serve` and no signature serving_default, only {sorted(served.signatures)}")
@@ -78,6 +78,22 @@ def serve(served: Any, look: Look) -> Values:
     if set(outputs) == {"output_0"}:
         return {"output": outputs["output_0"]}
     return {name.removeprefix("output_"): value for name, value in outputs.items()}
+
+
+def _arranged(x: Any, function: Any) -> Any:
+    """The inputs as the export arranged them: of a model that was made with `inputs=[one]` in a list, which the live one does not
+    demand."""
+    ((wanted, *others), _) = function.concrete_functions[0].structured_input_signature
+    leaves, specs = tf.nest.flatten(x), tf.nest.flatten(wanted)
+    by_order = not isinstance(x, Mapping) and not isinstance(wanted, Mapping) and not others
+    if not by_order or len(leaves) != len(specs):
+        return x
+    return tf.nest.pack_sequence_as(wanted, [_cast(leaf, spec) for leaf, spec in zip(leaves, specs, strict=True)])
+
+
+def _cast(leaf: Any, spec: Any) -> Any:
+    """As a Keras model casts what it is given; a graph takes its own dtype only."""
+    return leaf if tf.string in (leaf.dtype, spec.dtype) else tf.cast(leaf, spec.dtype)
 
 
 def _by_name(x: Any, signature: Any) -> dict[str, Any]:
@@ -92,22 +108,26 @@ def _by_name(x: Any, signature: Any) -> dict[str, Any]:
         given = dict(zip(numbered, leaves, strict=True))
     else:
         raise ObservationError(f"which of its inputs {sorted(specs)} is which cannot be told: probe with a dict of these names")
-    return {name: tf.cast(given[name], spec.dtype) if spec.dtype != tf.string else given[name] for name, spec in specs.items()}
+    return {name: _cast(given[name], spec) for name, spec in specs.items()}
 
 
 def _matched(folder: Any, expected: Observation | None) -> Iterator[tuple[Variable, Value]]:
     """The live model's variables with their values in the SavedModel.
 
-    A name that is there once says which is which. Names of subclassed models change with the scope in which a variable was
-    made: such a variable is there if one of the SavedModel's holds exactly its bits; what is served says whether in its place.
+    A name that is there once says which is which; where it is stored twice, as an export does, a value that no live variable has
+    is what it was damaged to. Names of subclassed models change with the scope in which a variable was made: such a variable is
+    there if one of the SavedModel's holds exactly its bits; what is served says whether in its place.
     """
     stored = _stored_values(folder)
     everything = {array_digest(value): value for values in stored.values() for value in values}
     live = expected.variables if expected else ()
-    names = [variable.path for variable in live]
+    names, known = [variable.path for variable in live], {variable.value.sha256 for variable in live}
     for variable in live:
         values = {array_digest(value): value for value in stored.get(variable.path, [])}
-        if len(values) == 1 and names.count(variable.path) == 1:
+        strange = [value for digest, value in values.items() if digest not in known]
+        if len(values) > 1 and strange and names.count(variable.path) == 1:
+            yield variable, strange[0]
+        elif len(values) == 1 and names.count(variable.path) == 1:
             yield variable, next(iter(values.values()))
         elif variable.value.sha256 in everything:
             yield variable, everything[variable.value.sha256]

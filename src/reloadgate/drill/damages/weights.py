@@ -102,6 +102,21 @@ def stale(copy: Copy) -> None:
             variables[variable.key] = later(copy, variable)
 
 
+def _in_one_place(place: int) -> Callable[[Copy], None]:
+    def apply(copy: Copy) -> None:
+        with held(copy) as variables:
+            twice = variables.of(lambda v: is_trained(v) and variables.is_twice(v.key), "trainable variable that is stored twice")
+            variables.put(twice[0].key, place, one(ulp)(variables[twice[0].key]))
+
+    return apply
+
+
+for _place, _said in enumerate(("first", "second")):
+    damage(f"the {_said} of two places by one ULP", "of a SavedModel that Keras exports every variable is stored twice", "4.5")(
+        _in_one_place(_place)
+    )
+
+
 @damage("a variable is missing", "a variable that the saver did not reach", "1.1")
 def _missing(copy: Copy) -> None:
     with held(copy) as variables:
