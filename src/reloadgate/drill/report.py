@@ -102,6 +102,7 @@ NEVER_ALONE: dict[Group, str] = {
     Group.RELOCATION: "about code that reads a file beside the artifact by its path",
     Group.ROUND_TRIP: "about code: a `get_config` that forgets an argument loses it at the next save",
     Group.AGREEMENT: "each sibling is held against the evidence too: it tells which two disagree, and what each must do",
+    Group.RESUME: "about code: what a step needs and nobody stores, such as a Python counter, is missed by training on alone",
     Group.EXPECTATIONS: "suites of the user's own",
 }
 """Groups of checks that no damage of a file needs, each with what it is there for; `examples/hazards` has the code."""
