@@ -5,7 +5,7 @@ The arrays of an observation go by the names that the observer gives them: `befo
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,8 @@ Values = Mapping[str, Any]
 Changed = Callable[[Observation], Observation]
 
 ENCODER, DECODER, LARGE, MEAN = "layers/dense/vars/0", "layers/dense_1/vars/0", "layers/wide/vars/0", "layers/norm/vars/2"
+TIED = "layers/tied/vars/0"
+"""Where the encoder's variable lies once more, because another layer holds it too."""
 SEED, STATE = "layers/dropout/seed_generators/0", "layers/rnn/states/0"
 UNTRACKED = "untracked/layers/encoder/0"
 ITERATIONS, MOMENTUM = "optimizer/vars/0", "optimizer/vars/2"
@@ -133,7 +135,7 @@ def observed(arrays: Values) -> tuple[Observation, ArrayWriter]:
         compile_config=COMPILE_CONFIG,
         compiled=True,
         variables=(
-            variable(put, ENCODER, Kind.WEIGHT, "encoder/kernel", trainable=True),
+            replace(variable(put, ENCODER, Kind.WEIGHT, "encoder/kernel", trainable=True), also=(TIED,)),
             variable(put, DECODER, Kind.WEIGHT, "decoder/kernel", trainable=True),
             variable(put, LARGE, Kind.WEIGHT, trainable=True),
             variable(put, MEAN, Kind.WEIGHT),
@@ -239,7 +241,9 @@ def build(
         "environment": saved.environment,
         "hash_seed": "4051",
         "stored_config": CONFIG | {"compile_config": COMPILE_CONFIG},
-        "stored_variables": {v.key: v.value.sha256 for v in observation.variables if v.kind in (Kind.WEIGHT, Kind.SLOT)},
+        "stored_variables": {
+            key: v.value.sha256 for v in observation.variables if v.kind in (Kind.WEIGHT, Kind.SLOT) for key in (v.key, *v.also)
+        },
         "observation": observation,
         "seconds": 1.5,
         "arrays_sha256": sha256_file(folder / "arrays.npz")[0],

@@ -61,6 +61,7 @@ NOT_COMPARED = {
     r"\.(value|final|values|learning_rate)\.(name|kept)$": "where evidence keeps the array, and whether whole",
     r"(variables\[untracked\]|observation\.graphs)": "tells which layer changed, what the model does tells whether",
     r"observation\.metrics(\[metric\]\.(value\.dtype|kind|name|noise|trainable)| with another)$": "noted where bytes are gone",
+    r"\]\.also": "the other places in the file are those that the saved side names",
     r"observation\.silent": "what the saved side's probe reaches, for the drill's advice",
     r"files\[\]\.size$": "SHA-256 is over the bytes",
     r"\]\.path$": "Keras renames on every reload",
