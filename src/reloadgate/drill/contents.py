@@ -174,6 +174,7 @@ def held(copy: Copy) -> Iterator[Held]:
     if copy.artifact.format in (checkpoint.NAME, saved_model.NAME):
         tensors = Tensors(copy)
         yield Held(_by_value(observed.variables, tensors), tensors)
+        tensors.write()
         return
     with hdf5(copy) as file:
         yield Held(_by_path((*observed.variables, *observed.assets), _datasets(file)), file)

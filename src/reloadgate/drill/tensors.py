@@ -38,26 +38,42 @@ class Tensors:
             self._prefix.with_name(SHARD.format(prefix=self._prefix.name, number=number, count=count)) for number in range(count)
         ]
         self._entries = {key.decode(): message("BundleEntryProto", value, self._index.name) for key, value in rest}
+        self._changed: dict[str, bytes] = {}
         self.names = [name for name, entry in self._entries.items() if _is_numeric(entry)]
 
     def __getitem__(self, name: str) -> Values:
         entry = self._entries[name]
-        raw = self._shards[entry.shard_id].read_bytes()[entry.offset : entry.offset + entry.size]
-        return np.frombuffer(raw, DTYPES[entry.dtype]).reshape([dim.size for dim in entry.shape.dim]).copy()
+        return np.frombuffer(self._raw(name), DTYPES[entry.dtype]).reshape([dim.size for dim in entry.shape.dim]).copy()
 
     def __setitem__(self, name: str, values: Values) -> None:
-        """Give a tensor other values of its own shape and dtype."""
+        """Give a tensor other values of its own shape and dtype, once `write` is called."""
         entry = self._entries[name]
-        shape = [dim.size for dim in entry.shape.dim]
-        raw = np.broadcast_to(np.asarray(values, DTYPES[entry.dtype]), shape).tobytes()
-        shard = self._shards[entry.shard_id]
-        data = shard.read_bytes()
-        if data[entry.offset : entry.offset + entry.size] == raw:
-            return  # nothing is damaged, and the index would only be packed otherwise
-        self._copy.write(shard, data[: entry.offset] + raw + data[entry.offset + entry.size :])
-        entry.crc32c = masked(crc32c(raw))
-        lines = [(b"", self._header), *((key.encode(), one.SerializeToString()) for key, one in self._entries.items())]
-        self._copy.write(self._index, _table(lines))
+        raw = np.broadcast_to(np.asarray(values, DTYPES[entry.dtype]), [dim.size for dim in entry.shape.dim]).tobytes()
+        if raw != self._raw(name):
+            self._changed[name] = raw
+            entry.crc32c = masked(crc32c(raw))
+
+    def write(self) -> None:
+        """Write the shards that hold a changed tensor, each once, and the index; where nothing changed, nothing."""
+        for shard_id in {self._entries[name].shard_id for name in self._changed}:
+            data = bytearray(self._shards[shard_id].read_bytes())
+            for name, raw in self._changed.items():
+                entry = self._entries[name]
+                if entry.shard_id == shard_id:
+                    data[entry.offset : entry.offset + entry.size] = raw
+            self._copy.write(self._shards[shard_id], bytes(data))
+        if self._changed:
+            lines = [(b"", self._header), *((key.encode(), one.SerializeToString()) for key, one in self._entries.items())]
+            self._copy.write(self._index, _table(lines))
+
+    def _raw(self, name: str) -> bytes:
+        entry = self._entries[name]
+        if name in self._changed:
+            return self._changed[name]
+        with self._shards[entry.shard_id].open("rb") as shard:
+            shard.seek(entry.offset)
+            raw: bytes = shard.read(entry.size)
+            return raw
 
 
 def _prefix(copy: Copy) -> Path:
