@@ -23,7 +23,7 @@ from reloadgate.formats import keras_archive, keras_directory, weights
 from reloadgate.inspection import inspect
 from reloadgate.project import Subject
 
-pytestmark = pytest.mark.pipeline  # a hundred damages, each on copies: half of a minute that `make check` has not
+pytestmark = pytest.mark.pipeline  # some twelve seconds that `make check` has not
 
 KERNEL = "layers/dense/vars/0"
 
