@@ -133,17 +133,18 @@ def test_the_evidence_holds_every_kind_of_state(keras: Any, tmp_path: Path) -> N
 
 def test_units_that_no_row_of_the_probe_activates_are_counted_by_layer(keras: Any, tmp_path: Path) -> None:
     inputs = keras.Input((4,))
-    hidden = keras.layers.Dense(6, activation="relu", name="hidden")
+    hidden, shared = keras.layers.Dense(6, activation="relu", name="hidden"), keras.layers.ReLU(name="shared")
     both = keras.layers.Concatenate()([hidden(inputs), hidden(-inputs)])
-    model = keras.Model(inputs, keras.layers.ReLU(name="out")(keras.layers.Dense(2, activation="linear", name="linear")(both)))
+    model = keras.Model(inputs, shared(keras.layers.Dense(2, name="linear")(shared(both))))  # for 12 units, and for 2
     model.compile("sgd", "mse")
     hidden.set_weights([np.eye(4, 6, dtype=np.float32), np.array([0, 0, 0, 0, 0, 1], np.float32)])
     x = np.full((5, 4), -1.0, np.float32)
     saved, _ = read_saved(reloadgate.save(model, tmp_path / "m/1", probe=(x, x[:, :2]), location="any") / EVIDENCE_DIR)
+    assert saved.observation.notes == ()
     silent = {one.layer: one for one in saved.observation.silent}
     # The fifth unit has no weight and no bias; the first four are active for the inputs turned around, the sixth always.
     assert silent["layers/dense"] == Silent(layer="layers/dense", units=1, of=6)
-    assert {*silent} <= {"layers/dense", "layers/re_lu"}
+    assert {one.of for one in saved.observation.silent if one.layer == "layers/re_lu"} >= {12}
 
 
 def test_the_same_training_gives_the_same_bytes(keras: Any, tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from reloadgate.evidence import Silent
 RECTIFYING = (keras.activations.relu, keras.activations.relu6)
 """Activations that are exactly zero where a unit is not active."""
 
-Reached = dict[str, np.ndarray[Any, Any]]
-"""Whether each unit of a layer was ever active, by the layer's storage path."""
+Reached = dict[tuple[str, int], np.ndarray[Any, Any]]
+"""Whether each unit of a layer was ever active, by the layer's storage path and how many units it was called for: one `ReLU` may
+be called for several widths."""
 
 
 @contextmanager
@@ -32,7 +33,8 @@ def watched_units(layers: Mapping[int, str]) -> Iterator[Reached]:
         if path and _rectifies(layer) and isinstance(output, tf.Tensor) and hasattr(output, "numpy") and output.shape.rank:
             units = 1 if getattr(layer, "data_format", None) == "channels_first" else output.shape.rank - 1
             active = tf.reduce_any(output != 0, axis=[axis for axis in range(output.shape.rank) if axis != units]).numpy()
-            reached[path] = reached.get(path, False) | active  # a shared layer is called more than once
+            place = (path, active.size)
+            reached[place] = reached.get(place, False) | active  # a shared layer is called more than once
         return output
 
     keras.layers.Layer.__call__ = call
@@ -45,7 +47,7 @@ def watched_units(layers: Mapping[int, str]) -> Iterator[Reached]:
 def silent(reached: Reached) -> tuple[Silent, ...]:
     """The layers with units that were never active."""
     return tuple(
-        Silent(layer=path, units=int((~active).sum()), of=active.size) for path, active in reached.items() if not active.all()
+        Silent(layer=path, units=int((~active).sum()), of=size) for (path, size), active in reached.items() if not active.all()
     )
 
 
