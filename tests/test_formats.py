@@ -11,6 +11,7 @@ import pytest
 
 import reloadgate
 from damages import reseal
+from reloadgate.drill.contents import held
 from reloadgate.drill.copies import Copy, Original
 from reloadgate.drill.damages import DAMAGES
 from reloadgate.errors import UsageError
@@ -184,6 +185,25 @@ def test_a_value_that_is_stored_twice_is_held_against_the_evidence_in_both_place
         f.row for f in check(copy.version, policy_from({"location": "any", "requires": {"version": "infer"}})).of(Status.FAIL)
     ]
     assert {row.group for row in found} >= {Group.WEIGHTS}
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_values_of_an_export_that_changed_places_in_one_of_two_are_noticed(
+    place: int, versions: dict[str, Path], tmp_path: Path, check: Check
+) -> None:
+    """Each is the value of a live variable, only of another one; one of the two places is what nothing reads."""
+    original = Original(Subject(name="plain", path=str(versions["plain"])), None)
+    (artifact,) = (one for one in original.saved.artifacts if one.format == "saved_model")
+    copy = Copy(original, (artifact,), tmp_path / "copy/1")
+    with held(copy) as variables:
+        one, other, *_ = (v.key for v in variables.trained() if v.value.shape == (8,) and variables.is_twice(v.key))
+        values = variables[one], variables[other]
+        variables.put(one, place, values[1])
+        variables.put(other, place, values[0])
+    copy.match()
+    copy.seal()
+    verdict = check(copy.version, policy_from({"location": "any", "requires": {"version": "infer"}}))
+    assert {one, other} <= {finding.row.subject for finding in verdict.of(Status.FAIL) if finding.row.group is Group.WEIGHTS}
 
 
 def test_a_sibling_of_another_moment_disagrees(

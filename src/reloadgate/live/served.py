@@ -114,17 +114,18 @@ def _by_name(x: Any, signature: Any) -> dict[str, Any]:
 def _matched(folder: Any, expected: Observation | None) -> Iterator[tuple[Variable, Value]]:
     """The live model's variables with their values in the SavedModel.
 
-    A name that is there once says which is which; where it is stored twice, as an export does, a value that no live variable has
-    is what it was damaged to. Names of subclassed models change with the scope in which a variable was made: such a variable is
-    there if one of the SavedModel's holds exactly its bits; what is served says whether in its place.
+    A name that is there once says which is which; where it is stored twice, as an export does, a value that is neither its own
+    nor that of a variable whose name is gone is what it was damaged to. Names of subclassed models change with the scope in which
+    a variable was made: such a variable is there if one of the SavedModel's holds exactly its bits; what is served says whether
+    in its place.
     """
     stored = _stored_values(folder)
     everything = {array_digest(value): value for values in stored.values() for value in values}
     live = expected.variables if expected else ()
-    names, known = [variable.path for variable in live], {variable.value.sha256 for variable in live}
+    names, renamed = [variable.path for variable in live], {v.value.sha256 for v in live if v.path not in stored}
     for variable in live:
         values = {array_digest(value): value for value in stored.get(variable.path, [])}
-        strange = [value for digest, value in values.items() if digest not in known]
+        strange = [value for digest, value in values.items() if digest not in {variable.value.sha256, *renamed}]
         if len(values) > 1 and strange and names.count(variable.path) == 1:
             yield variable, strange[0]
         elif len(values) == 1 and names.count(variable.path) == 1:
