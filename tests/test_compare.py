@@ -25,6 +25,7 @@ from builders import (
     MOMENTUM,
     SEED,
     STATE,
+    TIED,
     VOCABULARY,
     Built,
     Changed,
@@ -171,6 +172,20 @@ def test_what_metrics_had_summed_up_is_noted_where_it_is_gone(tmp_path: Path) ->
     assert row.outcome is Outcome.NOTED
     assert "what loss had summed up did not come back" in row.detail
     assert judge(lost.compare(), Policy()).status is Status.PASS
+
+
+def test_another_place_of_a_variable_is_held_against_the_evidence(tmp_path: Path) -> None:
+    """Also where the loaded model has no such place any more."""
+
+    def untied(observation: Observation) -> Observation:
+        return replace(observation, variables=tuple(replace(v, also=()) for v in observation.variables))
+
+    for name, built in {"tied": build(tmp_path / "tied"), "untied": build(tmp_path / "untied", now=untied)}.items():
+        assert built.reloaded.stored_variables
+        stored = built.reloaded.stored_variables | {TIED: "0" * 64}
+        comparison = built.compare_with(replace(built.reloaded, stored_variables=stored))
+        changed = [row.subject for row in loud(comparison) if row.outcome is Outcome.CHANGED]
+        assert changed == [f"file: {TIED}"], name
 
 
 def test_what_loads_otherwise_has_its_own_row_and_no_second_one_of_the_file(tmp_path: Path) -> None:

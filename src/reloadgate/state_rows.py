@@ -55,7 +55,8 @@ def _hidden_rows(stored: Mapping[str, str], known: Mapping[str, Variable], seen:
     """What the file holds otherwise and loading hides: of what it holds twice, another Keras may take the other one."""
     loaded = _by_stored_path((*seen.variables, *seen.assets)) if seen else {}
     for key, variable in known.items():
-        now = loaded.get(key)
+        # A place that no layer of the loaded model has any more hides what it holds, too.
+        now = loaded.get(key) or (variable if seen is not None and key in variable.also else None)
         if now is not None and stored.get(key) and stored[key] != variable.value.sha256 == now.value.sha256:
             detail = f"the file holds other values of {variable.path} than those that are loaded: it holds them twice"
             yield row_of(GROUP_OF_KIND[variable.kind], f"file: {key}", Outcome.CHANGED, detail=detail)
