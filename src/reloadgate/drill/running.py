@@ -5,8 +5,8 @@ would have said is told by those that the same reload took: a second reload of t
 only those of the manifest and the record could be others. So the score rests on a whole verdict of the product's own.
 
 A copy is looked at no deeper than it takes to catch it: what it holds, then what it predicts and how it trains, then what it is
-when it is loaded again. The undamaged ones are looked at whole. A thorough drill lets every copy predict and train, because only
-then it is known what one group of checks alone catches.
+when it is loaded again. The undamaged ones go through all of it, and must pass each time. A thorough drill lets every copy
+predict and train, because only then it is known what one group of checks alone catches.
 """
 
 import contextlib
@@ -96,10 +96,9 @@ class _Run:
 
     def verify(self, batch: Sequence[Prepared], engine: Engine, evidence: Path) -> None:
         """Verify all copies of a batch at once, and tell of each what became of it."""
-        left = [one for one in batch if one.damage is not None]
+        left = list(batch)
         for depth in self._depths:
-            undamaged = [one for one in batch if one.damage is None and depth is Depth.AGAIN]
-            left = self._reload([*undamaged, *left], engine, evidence, depth)
+            left = self._reload(left, engine, evidence, depth)
         for one in batch:
             one.copy.remove()
 
