@@ -24,6 +24,7 @@ $(STAMP): requirements.lock requirements-setup.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-setup.lock
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m compileall -q src stages
 	@touch $@
 
 repro: setup ## Run the whole pipeline: prepare, train, reload, compare, judge, gate

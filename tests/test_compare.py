@@ -42,10 +42,11 @@ from reloadgate.evidence import (
     Note,
     Observation,
     ReloadedEvidence,
+    SavedEvidence,
     Tried,
     Variable,
     Warned,
-    read_seal,
+    read_sealed,
     write_evidence,
 )
 from reloadgate.judge import judge
@@ -459,7 +460,7 @@ def test_settings_that_the_users_own_code_made_again_are_noted(tmp_path: Path) -
     own = replace(ARTIFACT, format="own")
     built = build(tmp_path, now=lambda o: replace(o, config={"class_name": "Functional"}), artifact=own)
     write_evidence(built.sealed, saved := replace(built.saved, artifacts=(own,)))
-    built.compare_with(replace(built.reloaded, saved_sha256=read_seal(built.sealed)[0].sha256))
+    built.compare_with(replace(built.reloaded, saved_sha256=read_sealed(SavedEvidence, built.sealed).sha256))
     assert saved.artifacts == (own,)
     assert only(built, Group.STRUCTURE, "configuration.config").outcome is Outcome.NOTED
 

@@ -16,7 +16,7 @@ import reloadgate
 from builders import ARTIFACT
 from reloadgate.engine import Job, Limits, LocalEngine
 from reloadgate.errors import EngineError
-from reloadgate.evidence import EVIDENCE_DIR, Group, read_saved, read_seal
+from reloadgate.evidence import EVIDENCE_DIR, Group, ReloadedEvidence, read_saved, read_sealed
 from reloadgate.files import sha256_file
 from reloadgate.nouns import read_json
 from reloadgate.policy import Policy
@@ -148,7 +148,7 @@ def one_job(version: Path, out: Path, limits: Limits = NO_LIMITS) -> Job:
 
 
 def seen_by(out: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(read_seal(out)[0].record["error"].split("SEEN")[1])
+    found: dict[str, Any] = json.loads(read_sealed(ReloadedEvidence, out).record.error.split("SEEN")[1])
     return found
 
 
@@ -267,7 +267,7 @@ def test_the_bits_depend_neither_on_how_many_run_at_once_nor_on_the_fork(keras: 
     seen = [arrays_in(tmp_path / f"out{number}") for number in range(4)]
     assert seen[0] == seen[1] == seen[2] == seen[3]
     assert len(seen[0]) > 20
-    assert read_seal(tmp_path / "out0")[1]
+    assert read_sealed(ReloadedEvidence, tmp_path / "out0").whole
 
 
 def test_a_server_that_ends_is_an_error_that_says_so(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ import keras
 from reloadgate.arrays import ArrayReader
 from reloadgate.engine import LocalEngine
 from reloadgate.errors import UnreadableRecordError, UsageError
-from reloadgate.evidence import EVIDENCE_DIR, SavedEvidence, read_saved, read_seal
+from reloadgate.evidence import EVIDENCE_DIR, SavedEvidence, read_saved, read_sealed
 from reloadgate.files import remove_abandoned
 from reloadgate.formats import keras_archive
-from reloadgate.nouns import SCHEMA_VERSION, from_dict, noun, read_json, to_dict, write_json
+from reloadgate.nouns import SCHEMA_VERSION, noun, read_record, to_dict, write_json
 from reloadgate.policy import Policy
 from reloadgate.recording import PERSISTENT, save
 from reloadgate.restoring import put_in_place, put_metrics_back, refuse_altered
@@ -145,24 +145,24 @@ class SaveVersions(keras.callbacks.Callback):  # type: ignore[misc]
                 stacklevel=2,
             )
         try:
-            saved, seal = read_saved(version / EVIDENCE_DIR)[0], read_seal(version / EVIDENCE_DIR)[0].sha256
+            saved = read_sealed(SavedEvidence, version / EVIDENCE_DIR)
         except UnreadableRecordError:
             return
         score = None if score is None else float(score)
-        at = saved.progress
-        kept = Kept(epoch=at.epoch, batch=at.batch, evidence_sha256=seal, status=verdict.status, score=score)
+        at = saved.record.progress
+        kept = Kept(epoch=at.epoch, batch=at.batch, evidence_sha256=saved.sha256, status=verdict.status, score=score)
         self._write(self._ledger() | {version.name: kept})
 
     def _ledger(self) -> dict[str, Kept]:
         path = self.folder / LEDGER
-        return from_dict(Ledger, read_json(path), str(path)).versions if path.exists() else {}
+        return read_record(Ledger, path).versions if path.exists() else {}
 
     def _write(self, versions: dict[str, Kept]) -> None:
         write_json(self.folder / LEDGER, to_dict(Ledger(schema_version=SCHEMA_VERSION, versions=versions)))
 
     def _whole(self, name: str, kept: Kept) -> bool:
         try:
-            return read_seal(self.folder / name / EVIDENCE_DIR)[0].sha256 == kept.evidence_sha256
+            return read_sealed(SavedEvidence, self.folder / name / EVIDENCE_DIR).sha256 == kept.evidence_sha256
         except UnreadableRecordError:
             return False
 

@@ -24,13 +24,13 @@ from reloadgate.evidence import (
     ReloadedEvidence,
     SavedEvidence,
     Tried,
+    Unsealed,
     broken_seals,
-    read_saved,
-    read_seal,
+    read_sealed,
 )
 from reloadgate.files import sha256_file
 from reloadgate.formats import FORMATS, h5, own, saved_model
-from reloadgate.nouns import SCHEMA_VERSION, from_dict
+from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.project import Subject, VersionRecord, artifacts_of, folder_of
 from reloadgate.rows import Side, log_values, row_of
 from reloadgate.state_rows import compile_rows, note_rows, stored_rows, structure_rows, unheld_rows, variable_rows
@@ -65,29 +65,32 @@ def compare(subjects: Sequence[Subject], evidence: Path, records: dict[str, Vers
 
 
 def _compare_model(subject: Subject, evidence: Path, records: dict[str, VersionRecord] | None) -> ModelComparison:
-    version, rows, facts = subject.directory, [], []
+    version, facts = subject.directory, []
+    rows: list[Row] = []
     saved, theirs, seal = None, None, None
     try:
-        saved, theirs = read_saved(version / EVIDENCE_DIR)
-        seal = read_seal(version / EVIDENCE_DIR)[0].sha256
-        rows += list(_evidence_rows(subject, saved, seal, records))
+        sealed = read_sealed(SavedEvidence, version / EVIDENCE_DIR)
+        theirs = ArrayReader(version / EVIDENCE_DIR / "arrays.npz")
+        saved, seal = sealed.record, sealed.sha256
+        rows += list(_evidence_rows(subject, sealed, records))
     except UnreadableRecordError as error:
         detail = f"no evidence was saved with this version: {error}"
         rows.append(row_of(Group.EVIDENCE, "saved evidence", Outcome.UNCHECKED, detail=detail))
+    rows = [replace(row, model=subject.name) for row in rows]
     first: Side | None = None
     for artifact in _artifacts(version, saved):
         found, fact, side = _compare_artifact(subject, artifact, evidence, saved, theirs, seal)
         if saved is not None and side is not None and first is not None:
             found += list(agreement_rows(first, side, saved.observation))
         first = first or side
-        rows += [replace(row, artifact=artifact.path) for row in found]
+        rows += [replace(row, model=subject.name, artifact=artifact.path) for row in found]
         facts.append(fact)
     return ModelComparison(
         model=subject.name,
         version=subject.path,
         saved_sha256=seal,
         artifacts=tuple(facts),
-        rows=tuple(replace(row, model=subject.name) for row in rows),
+        rows=tuple(rows),
     )
 
 
@@ -98,7 +101,7 @@ def _artifacts(version: Path, saved: SavedEvidence | None) -> tuple[Artifact, ..
         return ()
 
 
-def _evidence_rows(subject: Subject, saved: SavedEvidence, seal: str, records: dict[str, VersionRecord] | None) -> Iterator[Row]:
+def _evidence_rows(subject: Subject, saved: Unsealed[SavedEvidence], records: dict[str, VersionRecord] | None) -> Iterator[Row]:
     broken = broken_seals(subject.directory / EVIDENCE_DIR, saved)
     for problem in broken:
         detail = "the evidence was altered after it was recorded"
@@ -111,14 +114,14 @@ def _evidence_rows(subject: Subject, saved: SavedEvidence, seal: str, records: d
     if record is None or record.path != subject.path:
         detail = f"training left no record of {subject.path}; run `dvc repro train@{subject.name}`"
         yield row_of(Group.EVIDENCE, "record", Outcome.UNCHECKED, detail=detail)
-    elif record.evidence_sha256 != seal or record.files != saved.files:
+    elif record.evidence_sha256 != saved.sha256 or record.files != saved.record.files:
         detail = "this evidence is not the one that training recorded"
         yield row_of(
             Group.EVIDENCE,
             "record",
             Outcome.CHANGED,
             expected=record.evidence_sha256[:16],
-            seen=seal[:16],
+            seen=saved.sha256[:16],
             detail=detail,
         )
     else:
@@ -156,11 +159,10 @@ def _compare_artifact(
 
 
 def _read_reloaded(folder: Path) -> tuple[ReloadedEvidence, ArrayReader, bool]:
-    sealed, whole = read_seal(folder)
-    reloaded = from_dict(ReloadedEvidence, sealed.record, str(folder))
+    reloaded = read_sealed(ReloadedEvidence, folder)
     arrays = folder / "arrays.npz"
-    whole = whole and arrays.is_file() and sha256_file(arrays)[0] == reloaded.arrays_sha256
-    return reloaded, ArrayReader(arrays), whole
+    whole = reloaded.whole and arrays.is_file() and sha256_file(arrays)[0] == reloaded.record.arrays_sha256
+    return reloaded.record, ArrayReader(arrays), whole
 
 
 def _facts(

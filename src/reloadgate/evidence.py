@@ -1,12 +1,14 @@
 """Evidence: what was observed of a model. Saved (in the training process) and reloaded (in a fresh one), by one observer."""
 
+import hashlib
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from reloadgate.arrays import Array, ArrayReader
 from reloadgate.files import sha256_file
-from reloadgate.nouns import digest, from_dict, noun, read_json, to_dict, write_json
+from reloadgate.nouns import canonical, digest, from_dict, noun, read_record, to_dict, write_json
 
 EVIDENCE_DIR = "evidence"
 """The folder inside a model version that holds its evidence: `evidence.json`, `arrays.npz` and the probe."""
@@ -340,30 +342,43 @@ def write_evidence(directory: Path, record: SavedEvidence | ReloadedEvidence) ->
     return seal
 
 
-def read_seal(directory: Path) -> tuple[Sealed, bool]:
-    """The sealed record in a directory, and whether the seal is whole."""
-    path = directory / "evidence.json"
-    sealed = from_dict(Sealed, read_json(path), str(path))
-    return sealed, digest(sealed.record) == sealed.sha256
+E = TypeVar("E", bound="SavedEvidence | ReloadedEvidence")
+
+
+@dataclass(frozen=True, slots=True)
+class Unsealed(Generic[E]):
+    """Evidence as it was read."""
+
+    record: E
+    sha256: str
+    """The seal: the SHA-256 that the record had when it was written."""
+    whole: bool
+    """Whether it still has it."""
+
+
+def read_sealed(kind: type[E], directory: Path) -> Unsealed[E]:
+    """The evidence in a directory, of the kind that lies there.
+
+    Raises:
+        UnreadableRecordError: missing, or not such evidence. A broken seal does not raise: it is a row of the comparison.
+    """
+    sealed = read_record(Sealed, directory / "evidence.json")
+    raw = canonical(sealed.record)
+    record = from_dict(kind, sealed.record, str(directory), raw)
+    return Unsealed(record, sealed.sha256, hashlib.sha256(raw).hexdigest() == sealed.sha256)
 
 
 def read_saved(directory: Path) -> tuple[SavedEvidence, ArrayReader]:
-    """The saved evidence in a folder and its arrays.
-
-    Raises:
-        UnreadableRecordError: missing, or not evidence. A broken seal does not raise: it is a row of the comparison.
-    """
-    sealed, _ = read_seal(directory)
-    return from_dict(SavedEvidence, sealed.record, str(directory)), ArrayReader(directory / "arrays.npz")
+    """The saved evidence in a folder and its arrays; raises as `read_sealed` does."""
+    return read_sealed(SavedEvidence, directory).record, ArrayReader(directory / "arrays.npz")
 
 
-def broken_seals(directory: Path, saved: SavedEvidence) -> list[str]:
+def broken_seals(directory: Path, saved: Unsealed[SavedEvidence]) -> list[str]:
     """The files of a version's evidence that are not what was recorded, each with the reason."""
     broken = []
-    sealed, whole = read_seal(directory)
-    if not whole:
-        broken.append(f"evidence.json: its record is not the one that was sealed ({sealed.sha256[:12]}…)")
-    for name, recorded in (("arrays.npz", saved.arrays_sha256), ("probe.npz", saved.probe_sha256)):
+    if not saved.whole:
+        broken.append(f"evidence.json: its record is not the one that was sealed ({saved.sha256[:12]}…)")
+    for name, recorded in (("arrays.npz", saved.record.arrays_sha256), ("probe.npz", saved.record.probe_sha256)):
         path = directory / name
         if recorded is None:
             continue

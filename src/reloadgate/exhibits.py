@@ -22,9 +22,9 @@ from reloadgate.evidence import (
     ReloadedEvidence,
     SavedEvidence,
     read_saved,
-    read_seal,
+    read_sealed,
 )
-from reloadgate.nouns import from_dict, noun
+from reloadgate.nouns import noun
 from reloadgate.probe import Probe
 from reloadgate.project import folder_of
 from reloadgate.state_rows import GROUP_OF_KIND
@@ -65,7 +65,7 @@ class Exhibits:
         with contextlib.suppress(ReloadgateError, OSError, StopIteration):
             self.saved, theirs = read_saved(version / EVIDENCE_DIR)
             folder = folder_of(evidence, model, next(one for one in self.saved.artifacts if one.path == artifact))
-            self.reloaded = from_dict(ReloadedEvidence, read_seal(folder)[0].record, str(folder))
+            self.reloaded = read_sealed(ReloadedEvidence, folder).record
             if self.reloaded.observation is not None:
                 ours = ArrayReader(folder / "arrays.npz")
                 self._pairs = dict(_pairs(self.saved.observation, theirs, self.reloaded.observation, ours))

@@ -10,7 +10,7 @@ from reloadgate.errors import UnreadableRecordError
 from reloadgate.evidence import EVIDENCE_DIR
 from reloadgate.files import regular_files, sha256_file
 from reloadgate.judge import judge
-from reloadgate.nouns import from_dict, noun, read_json
+from reloadgate.nouns import noun, read_record
 from reloadgate.policy import Policy
 from reloadgate.project import Subject, VersionRecord
 from reloadgate.remote import is_of_remote, with_remote
@@ -59,7 +59,7 @@ def gate(
     statuses = {verdict.status, *({Status.UNVERIFIED} if objections else ())}
     outdated = False
     try:
-        on_file = _of(from_dict(Verdict, read_json(verdict_file), str(verdict_file)), only)
+        on_file = _of(read_record(Verdict, verdict_file), only)
     except UnreadableRecordError as error:
         objections.append(f"the verdict on file cannot be read: {error}")
         statuses.add(Status.ERROR)

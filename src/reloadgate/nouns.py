@@ -48,8 +48,11 @@ def to_dict(record: Any) -> Any:
     return reader_of(type(record)).dump_python(record, mode="json")
 
 
-def from_dict(cls: type[T], data: Any, where: str = "") -> T:
+def from_dict(cls: type[T], data: Any, where: str = "", raw: bytes | None = None) -> T:
     """Read a record strictly.
+
+    Args:
+        raw: the data's canonical JSON, where the caller has made it already.
 
     Raises:
         UnreadableRecordError: an unknown, missing or mistyped field; the message names its path.
@@ -58,7 +61,7 @@ def from_dict(cls: type[T], data: Any, where: str = "") -> T:
 
     _check_schema(data, where)
     try:
-        raw = canonical(data)
+        raw = raw or canonical(data)  # refuses 1e999 and lone surrogates, which JSON has words for
     except (ValueError, UnicodeError) as error:
         raise UnreadableRecordError(f"{where or cls.__name__}: it holds a value that no record has: {error}") from None
     try:
@@ -103,6 +106,11 @@ def write_json(path: Path, data: Any) -> None:
     write_atomically(path, (text + "\n").encode())
 
 
+def read_record(cls: type[T], path: Path) -> T:
+    """Read a file that holds one record; raises as `read_json` and `from_dict` do."""
+    return from_dict(cls, read_json(path), str(path))
+
+
 def read_json(path: Path) -> Any:
     """Read JSON that names no key twice and holds no NaN.
 
@@ -110,9 +118,7 @@ def read_json(path: Path) -> Any:
         UnreadableRecordError: the file is missing, or is not such JSON.
     """
     try:
-        data = json.loads(read_regular(path, MOST), object_pairs_hook=_unique, parse_constant=_no_constant)
-        canonical(data)  # refuses 1e999 and lone surrogates, which JSON has words for
-        return data
+        return json.loads(read_regular(path, MOST), object_pairs_hook=_unique, parse_constant=_no_constant)
     except FileNotFoundError:
         raise UnreadableRecordError(f"{path} is missing") from None
     except (OSError, ValueError, RecursionError) as error:

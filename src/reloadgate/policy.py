@@ -146,7 +146,7 @@ class Policy:
             raise ValueError(f"flips is {self.flips}, and a number of decisions is 0 or more")
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """YAML 1.2's floats, as DVC reads them: `1e-5` is a number, which YAML 1.1 takes for text."""
 
 

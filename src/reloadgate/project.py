@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from reloadgate.errors import UnreadableRecordError, UsageError
-from reloadgate.evidence import EVIDENCE_DIR, Artifact, File, SavedEvidence, read_saved, read_seal
+from reloadgate.evidence import EVIDENCE_DIR, Artifact, File, SavedEvidence, read_sealed
 from reloadgate.files import remove_abandoned
 from reloadgate.formats import artifacts_in
 from reloadgate.inspection import Limits, limits_from
-from reloadgate.nouns import SCHEMA_VERSION, digest, from_dict, noun, read_json, to_dict, write_json
+from reloadgate.nouns import SCHEMA_VERSION, digest, noun, read_record, to_dict, write_json
 from reloadgate.policy import Policy, policy_from, read_yaml
 
 PARAMS = Path("params.yaml")
@@ -49,14 +49,13 @@ class Subject:
 def write_record(version: Path, records: Path) -> None:
     """Write the record of `models/<name>/<version>`, which was just saved, as `<records>/<name>.json`."""
     name = version.absolute().parent.name
-    sealed, _ = read_seal(version / EVIDENCE_DIR)
-    saved, _ = read_saved(version / EVIDENCE_DIR)
+    saved = read_sealed(SavedEvidence, version / EVIDENCE_DIR)
     record = VersionRecord(
         schema_version=SCHEMA_VERSION,
         name=name,
         path=version.as_posix(),
-        evidence_sha256=sealed.sha256,
-        files=saved.files,
+        evidence_sha256=saved.sha256,
+        files=saved.record.files,
     )
     remove_abandoned(records)
     write_json(records / f"{name}.json", to_dict(record))
@@ -70,7 +69,7 @@ def read_records(records: Path = RECORDS) -> dict[str, VersionRecord]:
     """
     found = {}
     for path in sorted(records.glob("*.json")):
-        record = from_dict(VersionRecord, read_json(path), str(path))
+        record = read_record(VersionRecord, path)
         if record.name != path.stem:
             raise UnreadableRecordError(f"{path} is the record of {record.name!r}: a record was copied; train again")
         found[record.name] = record

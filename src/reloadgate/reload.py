@@ -16,7 +16,7 @@ from reloadgate.evidence import (
     ReloadedEvidence,
     SavedEvidence,
     read_saved,
-    read_seal,
+    read_sealed,
     write_evidence,
 )
 from reloadgate.files import regular_files, sha256_file
@@ -125,7 +125,7 @@ def _write_crash(end: End) -> None:
     log = out / LOG
     last = log.read_text(errors="replace").strip()[-600:] if log.exists() else ""
     try:
-        seal = read_seal(version / EVIDENCE_DIR)[0].sha256
+        seal = read_sealed(SavedEvidence, version / EVIDENCE_DIR).sha256
     except UnreadableRecordError:
         seal = None
     ArrayWriter().write(out / "arrays.npz")

@@ -6,7 +6,17 @@ from typing import Any
 
 from reloadgate.arrays import ArrayReader, ArrayWriter, array_digest
 from reloadgate.errors import RefusedError
-from reloadgate.evidence import EVIDENCE_DIR, Artifact, Capability, Kind, Progress, SavedEvidence, broken_seals, read_saved
+from reloadgate.evidence import (
+    EVIDENCE_DIR,
+    Artifact,
+    Capability,
+    Kind,
+    Progress,
+    SavedEvidence,
+    broken_seals,
+    read_saved,
+    read_sealed,
+)
 from reloadgate.files import project_root, scratch, sha256_file
 from reloadgate.formats import belongs, format_named, own
 from reloadgate.inspection import HARMLESS, all_findings, inspect, said
@@ -64,7 +74,7 @@ def refuse_altered(directory: Path, saved: SavedEvidence, artifact: Artifact | N
     Args:
         artifact: its files are copied into `copies` while they are hashed.
     """
-    altered = broken_seals(directory / EVIDENCE_DIR, saved)
+    altered = broken_seals(directory / EVIDENCE_DIR, read_sealed(SavedEvidence, directory / EVIDENCE_DIR))
     for file in saved.files:
         path, copy = directory / file.path, None
         if artifact and copies and belongs(artifact, Path(file.path)):

@@ -18,9 +18,18 @@ from typing import Any
 from reloadgate.engine import Job
 from reloadgate.engine.footprint import FOOTPRINT, Footprint
 from reloadgate.errors import ReloadgateError
-from reloadgate.evidence import EVIDENCE_DIR, Group, ReloadedEvidence, Tried, broken_seals, read_saved, read_seal
+from reloadgate.evidence import (
+    EVIDENCE_DIR,
+    Group,
+    ReloadedEvidence,
+    SavedEvidence,
+    Tried,
+    broken_seals,
+    read_saved,
+    read_sealed,
+)
 from reloadgate.files import digests, project_root, sha256_file
-from reloadgate.nouns import digest, from_dict, noun, read_json, to_dict, write_json
+from reloadgate.nouns import digest, noun, read_record, to_dict, write_json
 from reloadgate.places import look_at
 from reloadgate.surroundings import fresh
 
@@ -61,11 +70,11 @@ class Store:
         if not (kept / BASIS).is_file():
             return False
         try:
-            basis = from_dict(Basis, read_json(kept / BASIS), str(kept / BASIS))
+            basis = read_record(Basis, kept / BASIS)
             if basis.digest != self._basis(job) or not _same_files(basis.footprint):
                 return False
-            sealed, whole = read_seal(kept)
-            if not whole or sha256_file(kept / "arrays.npz")[0] != sealed.record["arrays_sha256"]:
+            reloaded = read_sealed(ReloadedEvidence, kept)
+            if not reloaded.whole or sha256_file(kept / "arrays.npz")[0] != reloaded.record.arrays_sha256:
                 return False
             Path(job.out).mkdir(parents=True, exist_ok=True)
             for name in FILES:
@@ -79,8 +88,8 @@ class Store:
         kept, out = self._place(job), Path(job.out)
         shutil.rmtree(kept, ignore_errors=True)
         with contextlib.suppress(ReloadgateError, OSError):
-            footprint = from_dict(Footprint, read_json(out / FOOTPRINT), str(out / FOOTPRINT))
-            reloaded = from_dict(ReloadedEvidence, read_seal(out)[0].record, job.out)
+            footprint = read_record(Footprint, out / FOOTPRINT)
+            reloaded = read_sealed(ReloadedEvidence, out).record
             if footprint.unknown or not _may_be_kept(reloaded) or not self._read_the_same(job, reloaded):
                 return
             kept.mkdir(parents=True)
@@ -115,10 +124,10 @@ class Store:
         """Whether the files are still those that the child has read, and the user's part in it was class definitions."""
         version = Path(job.version)
         evidence = version / EVIDENCE_DIR
-        saved, _ = read_saved(evidence)
-        if broken_seals(evidence, saved) or reloaded.saved_sha256 != read_seal(evidence)[0].sha256:
+        saved = read_sealed(SavedEvidence, evidence)
+        if broken_seals(evidence, saved) or reloaded.saved_sha256 != saved.sha256:
             return False
-        recipe = to_dict(saved.recipe)
+        recipe = to_dict(saved.record.recipe)
         users = {name: value for name, value in recipe.items() if name not in ("imports", "code_path")}
         read = {file.path: file.sha256 for file in reloaded.files}
         now = {path: sha256 for path, sha256 in digests(version).items() if Path(path).parts[0] != EVIDENCE_DIR}

@@ -85,7 +85,7 @@ def judge(
     from reloadgate import report
     from reloadgate.comparison import Comparison
     from reloadgate.judge import judge as judge_all
-    from reloadgate.nouns import from_dict, read_json
+    from reloadgate.nouns import read_record
     from reloadgate.project import EVIDENCE, REPORTS, read_policy
     from reloadgate.remote import with_remote
     from reloadgate.suites import with_suites
@@ -93,7 +93,7 @@ def judge(
     report.begin(REPORTS, "reloadgate judge")
     settings = read_policy(policy or ())
     path = REPORTS / "comparison.json"
-    comparison = with_suites(with_remote(from_dict(Comparison, read_json(path), str(path)), settings), settings)
+    comparison = with_suites(with_remote(read_record(Comparison, path), settings), settings)
     verdict = judge_all(comparison, settings)
     if expectations:
         from reloadgate.expectations import agreed, check

@@ -31,8 +31,7 @@ from reloadgate.evidence import (
     SavedEvidence,
     Tried,
     Warned,
-    read_saved,
-    read_seal,
+    read_sealed,
     write_evidence,
 )
 from reloadgate.files import project_root, sha256_file
@@ -215,8 +214,8 @@ def _inspected(artifact: Artifact, refused: list[Finding]) -> Iterator[Check]:
 def _saved(version: Path) -> tuple[SavedEvidence | None, ArrayReader | None, str | None]:
     """The version's evidence; all None where it has none that can be read (the comparison says which)."""
     try:
-        saved, theirs = read_saved(version / EVIDENCE_DIR)
-        return saved, theirs, read_seal(version / EVIDENCE_DIR)[0].sha256
+        saved = read_sealed(SavedEvidence, version / EVIDENCE_DIR)
+        return saved.record, ArrayReader(version / EVIDENCE_DIR / "arrays.npz"), saved.sha256
     except UnreadableRecordError:
         return None, None, None
 
