@@ -23,7 +23,7 @@ def main(verb: str, *versions: str) -> None:
     for version in map(Path, versions):
         found, path = arrays(version), version.parent / "by_hand.npz"
         if verb == "save":
-            np.savez(path, **found)
+            np.savez(path, **found)  # type: ignore[arg-type]
             continue
         with np.load(path) as saved:
             assert set(saved.files) == set(found)

@@ -2,6 +2,7 @@
 
 import statistics
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from bench.measure import small_versions, tell, timed
@@ -37,8 +38,8 @@ def main() -> None:
         policy = policy_from({"location": "any"})
         ours, theirs = [], []
         for version in versions:  # by turns; the first of each warms up
-            ours.append(timed(lambda version=version: verify_all([Subject(name="m", path=str(version))], policy, engine)))
-            theirs.append(timed(lambda version=version: warm(version, Path(folder))))
+            ours.append(timed(partial(verify_all, [Subject(name="m", path=str(version))], policy, engine)))
+            theirs.append(timed(partial(warm, version, Path(folder))))
         one, other = statistics.median(ours[1:]), statistics.median(theirs[1:])
         tell("one more artifact / the same in a warm process", one / other, "≤ 1.3", f"{one:.2f} s / {other:.2f} s")
 

@@ -1,30 +1,30 @@
 """Peak memory of the child that verifies a ResNet50 with Adam, against a bare load and predict in a process of its own."""
 
 import subprocess
-import tempfile
-from pathlib import Path
-
-from bench.measure import python, tell
-
-BARE = """
 import sys
-import keras, numpy as np
-model = keras.models.load_model(sys.argv[1])
-model.predict(np.zeros((2, 224, 224, 3), "float32"), verbose=0)
-print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))
-"""
-
-VERIFIED = """
-import sys, tempfile
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from reloadgate.evidence import EVIDENCE_DIR, read_saved
-from reloadgate.live.fresh import reload_artifact
-version, out = Path(sys.argv[1]), Path(sys.argv[2])
-with tempfile.TemporaryDirectory() as folder:
+
+from bench.measure import tell
+
+
+def bare(artifact: Path) -> None:
+    """What anybody does to look whether a model loads."""
+    import keras
+    import numpy as np
+
+    keras.models.load_model(artifact).predict(np.zeros((2, 224, 224, 3), "float32"), verbose=0)
+
+
+def verified(version: Path, out: Path) -> None:
+    """What a child does."""
+    from reloadgate.evidence import EVIDENCE_DIR, Depth, read_saved
+    from reloadgate.live.fresh import reload_artifact
+
     artifact = read_saved(version / EVIDENCE_DIR)[0].artifacts[0]
-    reload_artifact(version, artifact, out, Path(folder), uncontained="", strict=False, again=True)
-print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))
-"""
+    with tempfile.TemporaryDirectory() as folder:
+        reload_artifact(version, artifact, out, Path(folder), uncontained="", strict=False, depth=Depth.AGAIN)
 
 
 def resnet(version: Path, steps: int) -> None:
@@ -42,10 +42,13 @@ def resnet(version: Path, steps: int) -> None:
     reloadgate.save(model, version, probe=(x, y), steps=steps, location="any")
 
 
-def peak(script: str, *arguments: str) -> float:
+SIDES: dict[str, Callable[..., None]] = {"bare": bare, "verified": verified}
+
+
+def peak(side: str, *paths: Path) -> float:
     """MiB that a process of its own has had resident at most; `ru_maxrss` would count what its parent had before it."""
-    done = subprocess.run(python("-c", script, *arguments), check=True, capture_output=True, text=True)
-    return int(done.stdout.split()[-1]) / 1024
+    command = [sys.executable, "-m", "bench.memory", side, *map(str, paths)]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1]) / 1024
 
 
 def main() -> None:
@@ -53,10 +56,13 @@ def main() -> None:
         version, out = Path(folder) / "resnet/1", Path(folder) / "out"
         out.mkdir()
         resnet(version, 1)
-        bare = peak(BARE, str(version / "model.keras"))
-        verified = peak(VERIFIED, str(version), str(out))
-        tell("peak memory of a ResNet50 / load and predict", verified / bare, "≤ 1.3", f"{verified:.0f} MiB / {bare:.0f} MiB")
+        one, other = peak("verified", version, out), peak("bare", version / "model.keras")
+        tell("peak memory of a ResNet50 / load and predict", one / other, "≤ 1.3", f"{one:.0f} MiB / {other:.0f} MiB")
 
 
 if __name__ == "__main__":
-    main()
+    if arguments := sys.argv[1:]:
+        SIDES[arguments[0]](*map(Path, arguments[1:]))
+        print(next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")))
+    else:
+        main()
