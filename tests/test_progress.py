@@ -53,6 +53,19 @@ def test_on_a_terminal_the_display_has_counts_and_what_runs_and_leaves_nothing()
     assert [re.sub(r"\d+ s$", "_ s", line) for line in running] == ["  wine model.keras  _ s"]
 
 
+def test_what_is_reloaded_once_more_counts_once_more() -> None:
+    stream, display = io.StringIO(), Live()
+    for watch in (Lines(stream), display):
+        happen(watch)
+        watch.waiting({"a": NAMES["a"], "b": NAMES["b"]})
+        watch.started("a")
+        watch.ended("a", "")
+    assert stream.getvalue().splitlines()[-1].endswith("3 of 6)")
+    console = Console(file=io.StringIO(), width=100, record=True)
+    console.print(display.renderable())
+    assert console.export_text().startswith("2 waiting · 1 running · 2 reloaded")
+
+
 def test_silence_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with Watch() as watch:
         happen(watch)

@@ -22,7 +22,7 @@ class Watch:
         """Evidence of an earlier reload is used again."""
 
     def waiting(self, names: Mapping[str, str]) -> None:
-        """These will be reloaded."""
+        """These will be reloaded; a drill reloads what it looks deeper into once more, under the same key."""
 
     def started(self, key: str) -> None:
         """The process that reloads this begins."""
@@ -41,13 +41,14 @@ class Lines(Watch):
         self._stream = stream
         self._names: dict[str, str] = {}
         self._started: dict[str, float] = {}
-        self._ended = 0
+        self._wanted = self._ended = 0
 
     def reused(self, name: str) -> None:
         self._say(f"reused: {name}")
 
     def waiting(self, names: Mapping[str, str]) -> None:
         self._names.update(names)
+        self._wanted += len(names)
         self._say(f"waiting: {len(names)} artifacts to reload")
 
     def started(self, key: str) -> None:
@@ -58,7 +59,7 @@ class Lines(Watch):
         self._ended += 1
         seconds = time.monotonic() - self._started.pop(key, time.monotonic())
         outcome = f"broken: {self._names[key]}: {broke}" if broke else f"reloaded: {self._names[key]}"
-        self._say(f"{outcome} ({seconds:.1f} s, {self._ended} of {len(self._names)})")
+        self._say(f"{outcome} ({seconds:.1f} s, {self._ended} of {self._wanted})")
 
     def judged(self, model: str, status: str) -> None:
         self._say(f"judged: {model} {status}")
@@ -77,7 +78,7 @@ class Live(Watch):
         self._began = time.monotonic()
         self._names: dict[str, str] = {}
         self._started: dict[str, float] = {}
-        self._broken = self._ended = self._reused = 0
+        self._broken = self._wanted = self._ended = self._reused = 0
         self._judged: dict[str, int] = {}
         console = Console(stderr=True)
         self._display = Display(get_renderable=self.renderable, console=console, transient=True, refresh_per_second=4)
@@ -94,6 +95,7 @@ class Live(Watch):
 
     def waiting(self, names: Mapping[str, str]) -> None:
         self._names.update(names)
+        self._wanted += len(names)
 
     def started(self, key: str) -> None:
         self._started[key] = time.monotonic()
@@ -113,7 +115,7 @@ class Live(Watch):
 
         now, running = time.monotonic(), dict(self._started)
         counts = {
-            "waiting": len(self._names) - self._ended - len(running),
+            "waiting": self._wanted - self._ended - len(running),
             "running": len(running),
             "reloaded": self._ended - self._broken,
             "broken": self._broken,
