@@ -17,7 +17,7 @@ from builders import build
 from reloadgate import report
 from reloadgate.cli.stages import judge
 from reloadgate.errors import RefusedError
-from reloadgate.evidence import EVIDENCE_DIR, read_saved
+from reloadgate.evidence import EVIDENCE_DIR, SavedEvidence, read_saved, read_sealed
 from reloadgate.files import STAGING, remove_abandoned, staged_directory, write_atomically
 from reloadgate.nouns import read_json
 from reloadgate.project import RECORDS, REPORTS
@@ -121,7 +121,7 @@ def test_at_every_moment_of_save_and_record_the_version_is_whole_or_absent(keras
     version = tmp_path / "models/plain/1"
     version.parent.mkdir(parents=True)
     found = moments.moments(version.parent, lambda: reloadgate.save(model, version, probe=batch, steps=1, location="any"))
-    refuse_altered(version, read_saved(version / EVIDENCE_DIR)[0])
+    refuse_altered(version, read_sealed(SavedEvidence, version / EVIDENCE_DIR))
     whole = {name: content for name, content in found[-1].items() if name.split("/")[0] == "1"}
     assert len(found) > 6
     assert len(whole) > 4

@@ -84,13 +84,13 @@ def killed(start: Callable[[], int], after: float, everything: bool) -> bool:
 
 
 def whole() -> bool:
-    from reloadgate.evidence import EVIDENCE_DIR, read_saved
+    from reloadgate.evidence import EVIDENCE_DIR, SavedEvidence, read_sealed
     from reloadgate.restoring import refuse_altered
 
     version = Path(f"models/{NAME}/{VERSION}")
     if not version.exists():
         return False
-    refuse_altered(version.absolute(), read_saved(version / EVIDENCE_DIR)[0])
+    refuse_altered(version.absolute(), read_sealed(SavedEvidence, version / EVIDENCE_DIR))
     return True
 
 

@@ -13,7 +13,7 @@ import keras
 from reloadgate.arrays import ArrayReader
 from reloadgate.engine import LocalEngine
 from reloadgate.errors import UnreadableRecordError, UsageError
-from reloadgate.evidence import EVIDENCE_DIR, SavedEvidence, read_saved, read_sealed
+from reloadgate.evidence import EVIDENCE_DIR, SavedEvidence, read_sealed
 from reloadgate.files import remove_abandoned
 from reloadgate.formats import keras_archive
 from reloadgate.nouns import SCHEMA_VERSION, noun, read_record, to_dict, write_json
@@ -167,8 +167,9 @@ class SaveVersions(keras.callbacks.Callback):  # type: ignore[misc]
             return False
 
     def _resume(self, version: Path) -> None:
-        saved, arrays = read_saved(version / EVIDENCE_DIR)
-        refuse_altered(version, saved)
+        sealed = read_sealed(SavedEvidence, version / EVIDENCE_DIR)
+        saved, arrays = sealed.record, ArrayReader(version / EVIDENCE_DIR / "arrays.npz")
+        refuse_altered(version, sealed)
         optimizer = self.model.optimizer
         if not optimizer.built:
             optimizer.build(self.model.trainable_variables)

@@ -13,8 +13,8 @@ from reloadgate.evidence import (
     Kind,
     Progress,
     SavedEvidence,
+    Unsealed,
     broken_seals,
-    read_saved,
     read_sealed,
 )
 from reloadgate.files import project_root, scratch, sha256_file
@@ -43,11 +43,12 @@ def restore(version: str | os.PathLike[str]) -> tuple[Any, Progress]:
     from reloadgate.live.declared import declared
 
     directory = Path(version).absolute()
-    saved, arrays = read_saved(directory / EVIDENCE_DIR)
+    sealed = read_sealed(SavedEvidence, directory / EVIDENCE_DIR)
+    saved, arrays = sealed.record, ArrayReader(directory / EVIDENCE_DIR / "arrays.npz")
     artifact = resuming(directory, saved)
     form = format_named(artifact.format)
     with scratch("restore") as folder:
-        refuse_altered(directory, saved, None if form is own else artifact, folder)
+        refuse_altered(directory, sealed, None if form is own else artifact, folder)
         names = declared(saved.recipe, directory)
         if form is not own:
             _refuse_uninspected(folder / artifact.path, names, directory)
@@ -68,14 +69,16 @@ def _refuse_uninspected(path: Path, names: list[str], directory: Path) -> None:
         raise RefusedError(f"{directory} was not loaded, because inspection refuses it: {said(refused[0])}")
 
 
-def refuse_altered(directory: Path, saved: SavedEvidence, artifact: Artifact | None = None, copies: Path | None = None) -> None:
+def refuse_altered(
+    directory: Path, saved: Unsealed[SavedEvidence], artifact: Artifact | None = None, copies: Path | None = None
+) -> None:
     """Raise where a file of the version or of its evidence is not what was recorded.
 
     Args:
         artifact: its files are copied into `copies` while they are hashed.
     """
-    altered = broken_seals(directory / EVIDENCE_DIR, read_sealed(SavedEvidence, directory / EVIDENCE_DIR))
-    for file in saved.files:
+    altered = broken_seals(directory / EVIDENCE_DIR, saved)
+    for file in saved.record.files:
         path, copy = directory / file.path, None
         if artifact and copies and belongs(artifact, Path(file.path)):
             copy = copies / file.path
