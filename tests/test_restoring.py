@@ -16,7 +16,7 @@ import pytest
 import reloadgate
 from reloadgate.engine import LocalEngine
 from reloadgate.errors import RefusedError, UsageError
-from reloadgate.nouns import read_json
+from reloadgate.nouns import read_json, write_json
 from reloadgate.policy import Policy
 
 pytestmark = pytest.mark.keras
@@ -70,6 +70,16 @@ def test_what_was_altered_is_not_restored(interrupted: Any, tmp_path: Path) -> N
     data[len(data) // 2] ^= 1
     (copy / "model.keras").write_bytes(bytes(data))
     with pytest.raises(RefusedError, match=r"model\.keras: not the bytes"):
+        reloadgate.restore(copy)
+
+
+def test_evidence_that_was_altered_restores_nothing(interrupted: Any, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(interrupted[0], tmp_path / "1"))
+    path = copy / "evidence/evidence.json"
+    altered = read_json(path)
+    altered["record"]["progress"]["epoch"] += 1
+    write_json(path, altered)
+    with pytest.raises(RefusedError, match=r"evidence\.json: its record is not the one that was sealed"):
         reloadgate.restore(copy)
 
 
