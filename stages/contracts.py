@@ -9,11 +9,12 @@ cells refuse nulls, and numbers are made only of text that has passed. It takes 
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from reloadgate.checkpoints import great_expectations
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,12 +170,12 @@ def _balance(column: Column) -> list[Any]:
 
 def _ask(expectation: str, wanted: str, mend: str, **arguments: Any) -> Any:
     """An expectation that carries the words in which its failure is reported."""
-    return getattr(_great_expectations().expectations, expectation)(**arguments, meta={"wanted": wanted, "mend": mend})
+    return getattr(great_expectations().expectations, expectation)(**arguments, meta={"wanted": wanted, "mend": mend})
 
 
 def judge(file: Path, frame: pd.DataFrame, expectations: list[Any]) -> tuple[Finding, ...]:
     """What fails in a frame whose index is lines of `file`; NotJudgedError if not every expectation has a verdict."""
-    gx = _great_expectations()
+    gx = great_expectations()
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
     asset = context.data_sources.add_pandas("raw").add_dataframe_asset(file.stem)
@@ -185,14 +186,6 @@ def judge(file: Path, frame: pd.DataFrame, expectations: list[Any]) -> tuple[Fin
     if len(outcome.results) != len(expectations) or outcome.success != (not findings):
         raise NotJudgedError(f"{file}: {len(outcome.results)} of {len(expectations)} expectations were judged")
     return _together(findings)
-
-
-def _great_expectations() -> Any:
-    with warnings.catch_warnings():
-        # Great Expectations 1.24 imports `sre_constants` and `sre_parse`, which Python 3.11 deprecates.
-        warnings.filterwarnings("ignore", message="module 'sre_", category=DeprecationWarning)
-        import great_expectations as gx
-    return gx
 
 
 def _finding(file: Path, result: Any) -> Finding:

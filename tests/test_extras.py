@@ -1,6 +1,8 @@
 """Few packages are required; what else a command needs is said with the command that installs it."""
 
 import importlib.util
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -49,3 +51,35 @@ def test_nothing_heavy_is_required() -> None:
     required = " ".join(PROJECT["dependencies"])
     for modules in extras.EXTRAS.values():
         assert not any(module in required for module in modules)
+
+
+def test_a_deferred_module_is_executed_when_it_is_first_used(tmp_path: Path) -> None:
+    (tmp_path / "costly.py").write_text("print('executed')\nvalue = 7\n")
+    use = "import costly; import costly; print('imported'); print(costly.value + costly.value)"
+    script = f"from reloadgate.extras import defer; defer('costly'); defer('there_is.none'); {use}"
+    run = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["imported", "executed", "14"]
+
+
+SELDOM = """
+import sys
+from pathlib import Path
+from reloadgate.checkpoints import SELDOM_USED, checkpoints
+
+def executed():
+    return ["__getattr__" not in vars(sys.modules[name]) for name in SELDOM_USED]
+
+like = {"weights": [0.25, 0.75], "values": ["a", "b"]}
+near = {"column": "c", "partition_object": like, "threshold": 0.1}
+with checkpoints(Path("docs")) as runner:
+    print(executed())
+    for name in ("abbb", "aaab"):
+        asked = [{"type": "expect_column_kl_divergence_to_be_less_than", "kwargs": near}]
+        print([found.success for found in runner.run(name, [{"c": letter} for letter in name], asked)])
+print(executed())
+"""
+
+
+def test_what_great_expectations_seldom_uses_waits_until_it_is_used(tmp_path: Path) -> None:
+    run = subprocess.run([sys.executable, "-c", SELDOM], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines() == ["[False, False]", "[True]", "[False]", "[False, True]"]

@@ -1,6 +1,8 @@
 """What only some commands need: the extras of the package, asked for where they are used."""
 
 import importlib.util
+import sys
+from typing import Any
 
 from reloadgate.errors import UsageError
 
@@ -28,3 +30,24 @@ def need(extra: str, what_for: str) -> None:
     """
     if missing := lacking(extra):
         raise UsageError(f'{what_for} needs {", ".join(missing)}: pip install "reloadgate[{extra}]"')
+
+
+def defer(name: str) -> None:
+    """Have a module executed when something of it is first used, and not when it is imported.
+
+    Nothing happens where it is not installed, or is imported already. The standard library's `LazyLoader` executes a module
+    when it is imported a second time (Python 3.11).
+    """
+    package = name.partition(".")[0]
+    spec = importlib.util.find_spec(name) if importlib.util.find_spec(package) else None
+    if name in sys.modules or spec is None or spec.loader is None:
+        return
+    module, execute = importlib.util.module_from_spec(spec), spec.loader.exec_module
+
+    def first_use(attribute: str) -> Any:
+        vars(module).pop("__getattr__", None)
+        execute(module)
+        return getattr(module, attribute)
+
+    vars(module)["__getattr__"] = first_use
+    sys.modules[name] = module
