@@ -58,7 +58,8 @@ class Checkpoints:
             taken, wanted = len(suite.expectations), len(expectations)
             raise UsageError(f"Great Expectations knows {taken} of its {wanted} expectations; see their types and kwargs")
         definition = self._context.validation_definitions.add(gx.ValidationDefinition(name=name, data=batch, suite=suite))
-        checkpoint = gx.Checkpoint(name=name, validation_definitions=[definition])
+        # Not "SUMMARY": counting every unexpected value once more takes a quarter of the time, and no row of ours shows it.
+        checkpoint = gx.Checkpoint(name=name, validation_definitions=[definition], result_format="BASIC")
         result = self._context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": pd.DataFrame(list(lines))})
         (validation,) = result.run_results.values()
         return list(validation.results)
