@@ -10,7 +10,7 @@ import pytest
 
 import reloadgate
 from reloadgate.errors import RefusedError, UsageError
-from reloadgate.evidence import EVIDENCE_DIR, MODES, Kind, Silent, read_saved
+from reloadgate.evidence import CALL, EVIDENCE_DIR, MODES, PREDICT, SERVE, Kind, Silent, read_saved
 
 pytestmark = pytest.mark.keras
 
@@ -127,8 +127,70 @@ def test_the_evidence_holds_every_kind_of_state(keras: Any, tmp_path: Path) -> N
     assert {v.kind for v in variables} == {Kind.WEIGHT, Kind.SLOT, Kind.RANDOM_STATE, Kind.RECURRENT_STATE}
     assert sum(v.kind is Kind.SLOT for v in variables) == len(model.optimizer.variables)
     assert {log.name for log in saved.observation.logs} == {"loss", "mae"}
-    assert {output.mode for output in saved.observation.outputs} == {*MODES}
+    assert {output.mode for output in saved.observation.outputs} == {*MODES} - {SERVE}
     assert all(log.values.shape == (3,) for log in saved.observation.logs)
+
+
+def test_it_is_served_where_an_artifact_serves_and_predicts_as_in_training_where_it_trains(keras: Any, tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    model.compile("sgd", "mse")
+
+    def observed(name: str, **asked: Any) -> Any:
+        return read_saved(reloadgate.save(model, tmp_path / name, probe=batch(), location="any", **asked) / EVIDENCE_DIR)[
+            0
+        ].observation
+
+    whole, without = observed("m/1", formats=("keras", "saved_model")), observed("m/2", steps=0)
+    assert {output.mode for output in whole.outputs} == {*MODES}
+    assert {output.mode for output in without.outputs} == {CALL, PREDICT}
+    assert [graph.layer for graph in without.graphs] == [graph.layer for graph in whole.graphs] == ["", "layers/dense"]
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_state_that_only_inference_uses_is_found_and_put_back(jit: bool, keras: Any, tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    class Counting(keras.layers.Layer):
+        def __init__(self) -> None:
+            super().__init__(name="counting")
+            self._hidden = [tf.Variable(0.0)]  # no attribute that Keras tracks
+
+        def call(self, x: Any, training: bool = False) -> Any:
+            if training:
+                return x
+            self._hidden[0].assign_add(1.0)
+            return x + self._hidden[0]
+
+    counting = Counting()
+    counting.__dict__["_hidden"] = [tf.Variable(0.0)]
+    model = keras.Sequential([keras.Input((4,)), counting, keras.layers.Dense(2)])
+    model.compile("sgd", "mse", jit_compile=jit)
+    before = float(counting._hidden[0].numpy())
+    saved, _ = read_saved(reloadgate.save(model, tmp_path / "m/1", probe=batch(), location="any") / EVIDENCE_DIR)
+    assert [v.key for v in saved.observation.variables if v.kind is Kind.UNTRACKED] == ["untracked/layers/counting/0"]
+    assert float(counting._hidden[0].numpy()) == before
+
+
+def test_predict_is_traced_for_the_probe_whatever_it_was_called_for_before(
+    keras: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    for rows in (3, 5, 7):
+        model.predict(batch(rows)[0], verbose=0)
+    before, used, predict = model.predict_function, [], keras.Model.predict
+    assert len(before._list_all_concrete_functions()) == 2, "by now TensorFlow has traced it for batches of any size"
+
+    def seen(model: Any, *arguments: Any, **named: Any) -> Any:
+        used.append(model.predict_function)
+        return predict(model, *arguments, **named)
+
+    monkeypatch.setattr(keras.Model, "predict", seen)
+    reloadgate.save(model, tmp_path / "m/1", probe=batch(16)[0], location="any", steps=0)
+    *_, first, again = used
+    assert first is again
+    assert first is not before
+    assert [f.inputs[0].shape[0] for f in first._list_all_concrete_functions()] == [16]
+    assert model.predict_function is before
 
 
 def test_units_that_no_row_of_the_probe_activates_are_counted_by_layer(keras: Any, tmp_path: Path) -> None:

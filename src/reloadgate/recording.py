@@ -13,7 +13,7 @@ from reloadgate.arrays import ArrayWriter
 from reloadgate.errors import RefusedError
 from reloadgate.evidence import EVIDENCE_DIR, Artifact, File, Observation, Progress, Recipe, SavedEvidence, write_evidence
 from reloadgate.files import STAGING, project_root, regular_files, remove_abandoned, sha256_file, staged_directory
-from reloadgate.formats import artifacts_in, demand_builder, formats_named
+from reloadgate.formats import artifacts_in, demand_builder, formats_named, saved_model
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.places import look_at
 from reloadgate.probe import Probe
@@ -86,13 +86,12 @@ def save(
         with staged_directory(destination) as staged:
             evidence = staged / EVIDENCE_DIR
             evidence.mkdir()
-            observed = _observe(model, rows, steps, evidence)
-            artifacts = []
+            artifacts = tuple(Artifact(format=form.NAME, path=form.FILE, capability=form.CAPABILITY) for form in forms)
+            observed = _observe(model, rows, steps, artifacts, evidence)
             for form in forms:
                 form.save(model, staged / form.FILE)
-                artifacts.append(Artifact(format=form.NAME, path=form.FILE, capability=form.CAPABILITY))
             recipe = Recipe(loader=None, builder=builder, imports=tuple(imports), code_path=_code_path(destination, code_path))
-            _seal(evidence, observed, _progress(model, epoch, batch), tuple(artifacts), manifest(staged), recipe)
+            _seal(evidence, observed, _progress(model, epoch, batch), artifacts, manifest(staged), recipe)
     except FileExistsError:
         raise RefusedError(f"the model version {destination} was published by another process in the meantime") from None
     except OSError as error:
@@ -148,7 +147,8 @@ def record(
     try:
         with staged_directory(directory / EVIDENCE_DIR) as staged:
             files = manifest(directory, leave_out=staged.name)
-            _seal(staged, _observe(model, rows, steps, staged), _progress(model, epoch, batch), artifacts, files, recipe)
+            observed = _observe(model, rows, steps, artifacts, staged)
+            _seal(staged, observed, _progress(model, epoch, batch), artifacts, files, recipe)
     except FileExistsError:
         raise RefusedError(f"{directory} was given evidence by another process in the meantime") from None
     if records is not None:
@@ -156,12 +156,13 @@ def record(
     return directory
 
 
-def _observe(model: Any, probe: Probe, steps: int, evidence: Path) -> Observation:
+def _observe(model: Any, probe: Probe, steps: int, artifacts: Sequence[Artifact], evidence: Path) -> Observation:
     """Observe the live model; its arrays and the probe go into the folder `evidence`."""
     from reloadgate.live.observe import observe
 
     arrays = ArrayWriter()
-    observation = observe(model, probe, arrays, steps=steps, repeat=True)
+    serve = any(artifact.format == saved_model.NAME for artifact in artifacts)
+    observation = observe(model, probe, arrays, steps=steps, train=steps > 0, serve=serve, repeat=True)
     arrays.write(evidence / "arrays.npz")
     probe.write(evidence / "probe.npz")
     return observation

@@ -7,10 +7,11 @@ import gc
 
 from reloadgate.engine import footprint
 from reloadgate.evidence import Artifact, ReloadedEvidence, SavedEvidence, Sealed
+from reloadgate.inspection import child
 from reloadgate.live import fresh
 from reloadgate.nouns import reader_of
 
-PRELOADED = fresh  # and with it TensorFlow, Keras and h5py
+PRELOADED = (fresh, child)  # and with them TensorFlow, Keras and h5py
 
 for _record in (Artifact, Sealed, SavedEvidence, ReloadedEvidence):
     reader_of(_record)

@@ -34,25 +34,34 @@ class Behaviour:
             if entry.key in self.random_state:
                 write(entry.variable, self.random_state[entry.key])
 
-    def predictions(self, serve: Traced | None, training: Traced | None) -> Iterator[Output]:
+    def predictions(self, predict: Traced | None, serve: Traced | None, training: Traced | None, train: bool) -> Iterator[Output]:
         """The outputs of every mode.
 
         Args:
-            serve, training: the model traced for the two modes; where there are none, the model cannot be traced, it
-                is not served, and it is called as it is for training.
+            predict: the model's `predict_function`, traced for the probe; where there is none, it is made anew.
+            serve: the model as it is exported; where there is none, it is not served.
+            training: the model traced for training; where there is none, it is called.
+            train: let it predict as in training.
         """
         if not self.look.probe.rows:
             self.look.note(Group.PREDICTIONS, "probe", "the probe has no rows, so nothing was predicted")
             return
         model, x = self.look.model, self.look.inputs[0]
-        model.make_predict_function(force=True)
+        model.make_predict_function(force=predict is None)
+        function = predict.function if predict else model.predict_function
+
+        def predicted() -> Any:
+            model.predict_function = function  # which is put back after everything that the model does
+            return model.predict(x, batch_size=self.look.probe.rows, verbose=0)
+
         with watched_units(self.listed.layers if self.watching else {}) as self.reached:
             called = list(self._mode(CALL, lambda: model(x, training=False)))
         yield from called
-        yield from self._mode(PREDICT, lambda: model.predict(x, batch_size=self.look.probe.rows, verbose=0), twice=True)
+        yield from self._mode(PREDICT, predicted, twice=True)
         if serve is not None:
             yield from self._mode(SERVE, lambda: serve.function(x))
-        yield from self._mode(TRAINING, lambda: training.function(x) if training else model(x, training=True))
+        if train:
+            yield from self._mode(TRAINING, lambda: training.function(x) if training else model(x, training=True))
 
     def _mode(self, mode: str, function: Callable[[], Any], twice: bool = False) -> Iterator[Output]:
         look = self.look

@@ -18,6 +18,8 @@ from reloadgate.arrays import ArrayReader, ArrayWriter
 from reloadgate.errors import UnreadableRecordError
 from reloadgate.evidence import (
     EVIDENCE_DIR,
+    SERVE,
+    TRAINING,
     Artifact,
     Capability,
     Check,
@@ -164,7 +166,18 @@ def _reload(
         random_state = _random_state(saved, theirs) if saved and theirs else {}
         steps = expected.steps if expected and artifact.capability is Capability.RESUME else 0
         keep = bool(recipe.loader or recipe.builder)  # the user's own code may give the same model again
-        loaded.observation = observe(model, probe, arrays, behaves=behaves, steps=steps, keep=keep, random_state=random_state)
+        modes = {output.mode for output in expected.outputs} if expected else set[str]()
+        loaded.observation = observe(
+            model,
+            probe,
+            arrays,
+            steps=steps,
+            train=TRAINING in modes,
+            serve=SERVE in modes,
+            behaves=behaves,
+            keep=keep,
+            random_state=random_state,
+        )
     else:
         loaded.observation = observe_served(model, first, probe if behaves else Probe(), arrays, expected)
     if not probe.rows or depth is not Depth.AGAIN:

@@ -29,9 +29,38 @@ class Traced:
     """A model as a graph."""
 
     function: Any
-    """The concrete function, to be called with the inputs."""
+    """What is to be called: with the inputs, or as Keras calls a model's `predict_function`."""
+    graph: Any
+    """The graph in which the model was called."""
     owners: tuple[str, ...]
     """For every operation of its graph, in order, the storage path of the layer that made it; "" for the model itself."""
+
+
+class _EnoughError(Exception):
+    """The function is traced, and is not to be run."""
+
+
+def trace_predict(model: Any, inputs: Any, rows: int, layers: Mapping[int, str]) -> Traced:
+    """Trace the model's `predict_function` afresh, as `predict` gives it all rows in one batch; nothing is run.
+
+    Afresh, because one that was traced for another batch gives other last bits.
+
+    Args:
+        layers: storage paths by the identity of the layer.
+    """
+    model.make_predict_function(force=True)
+    function, entered, traced = model.predict_function, _Entered(), list[Any]()
+
+    def only_traced(data: Any) -> Any:
+        with _telling_layers(layers, entered):
+            traced.append(function.get_concrete_function(data))
+        raise _EnoughError
+
+    model.predict_function = only_traced
+    with contextlib.suppress(_EnoughError):
+        model.predict(inputs, batch_size=rows, verbose=0)
+    graph = entered[0][0] if entered else traced[0].graph  # where XLA compiles it, a function within the traced one
+    return Traced(function=function, graph=graph, owners=_owners(graph, entered))
 
 
 def trace(model: Any, inputs: Any, training: bool, layers: Mapping[int, str]) -> Traced:
@@ -52,24 +81,33 @@ def trace(model: Any, inputs: Any, training: bool, layers: Mapping[int, str]) ->
     return _traced(model, own, training, layers)
 
 
+_Entered = list[tuple[Any, int, str]]
+"""A graph, how many operations it had, and the layer whose turn it was."""
+
+
 def _traced(model: Any, specs: Any, training: bool, layers: Mapping[int, str]) -> Traced:
-    entered: list[tuple[Any, int, str]] = []
+    entered = _Entered()
 
     def call(x: Any) -> Any:
         with _telling_layers(layers, entered):
             return model(x, training=training)
 
     function = tf.function(call, autograph=False, jit_compile=False).get_concrete_function(specs)
-    operations = function.graph.get_operations()
-    owners = [""] * len(operations)
-    marks = [(position, layer) for graph, position, layer in entered if graph is function.graph]
-    for (start, layer), (end, _) in pairwise([*marks, (len(operations), "")]):
+    return Traced(function=function, graph=function.graph, owners=_owners(function.graph, entered))
+
+
+def _owners(graph: Any, entered: _Entered) -> tuple[str, ...]:
+    """For every operation of a graph the layer that made it."""
+    count = len(graph.get_operations())
+    owners = [""] * count
+    marks = [(position, layer) for one, position, layer in entered if one is graph]
+    for (start, layer), (end, _) in pairwise([*marks, (count, "")]):
         owners[start:end] = [layer] * (end - start)
-    return Traced(function=function, owners=tuple(owners))
+    return tuple(owners)
 
 
 @contextmanager
-def _telling_layers(layers: Mapping[int, str], entered: list[tuple[Any, int, str]]) -> Iterator[None]:
+def _telling_layers(layers: Mapping[int, str], entered: _Entered) -> Iterator[None]:
     """Note, whenever a layer is called or returns, the graph, how many operations it has, and whose turn it is."""
     original, stack = keras.layers.Layer.__call__, [""]
 
@@ -120,7 +158,7 @@ def untracked(traces: Iterable[Traced], known: set[int]) -> list[tuple[str, Any]
     counts: dict[str, int] = {}
     for one in traces:
         readers = _readers(one)
-        for variable in one.function.graph.variables:
+        for variable in one.graph.variables:
             if id(variable) in known or id(variable) in found:
                 continue
             layer = readers.get(id(variable), "")
@@ -131,7 +169,7 @@ def untracked(traces: Iterable[Traced], known: set[int]) -> list[tuple[str, Any]
 
 def _readers(one: Traced) -> dict[int, str]:
     """The layer of the first operation that uses each captured variable."""
-    graph = one.function.graph
+    graph = one.graph
     placeholders = {id(inner): id(outer) for outer, inner in graph.captures}
     handles = {id(variable.handle): id(variable) for variable in graph.variables}
     found: dict[int, str] = {}
@@ -146,7 +184,7 @@ def _readers(one: Traced) -> dict[int, str]:
 def graphs(one: Traced) -> Iterator[Graph]:
     """What every layer does in a traced graph."""
     parts: dict[str, tuple[list[str], Any, list[str]]] = {}
-    for operation, layer in zip(one.function.graph.get_operations(), one.owners, strict=True):
+    for operation, layer in zip(one.graph.get_operations(), one.owners, strict=True):
         if operation.type == "Placeholder":
             continue
         kinds, constants, random_operations = parts.setdefault(layer, ([], hashlib.sha256(), []))

@@ -38,7 +38,8 @@ class Held:
 
     def put_back(self) -> None:
         for variable, value in self.values:
-            variable.assign(value)
+            # What `assign` does once it has made sure of dtype and shape, which are the variable's own.
+            tf.raw_ops.AssignVariableOp(resource=variable.handle, value=value)
         known = {id(variable) for variable, _ in self.values}
         for metric in self.model.metrics:
             # Metrics build their variables at the first step: those are new, and start at their initial value.

@@ -6,7 +6,7 @@ from the saved evidence is put in place before the steps, so that lost random st
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -19,7 +19,7 @@ from reloadgate.evidence import CALL, Graph, Group, Kind, Observation, Optimizer
 from reloadgate.live import hold
 from reloadgate.live.behaviour import Behaviour, RandomState, Run, final_of, log_of, named_outputs
 from reloadgate.live.catalog import STORED, Catalog, assets, catalog, metrics_state, optimizers_of, with_untracked
-from reloadgate.live.graphs import Traced, graphs, trace, untracked
+from reloadgate.live.graphs import Traced, graphs, trace, trace_predict, untracked
 from reloadgate.live.look import Look
 from reloadgate.live.reach import silent
 from reloadgate.live.variables import components, empty, read
@@ -36,6 +36,8 @@ def observe(
     arrays: ArrayWriter,
     *,
     steps: int,
+    train: bool,
+    serve: bool,
     behaves: bool = True,
     repeat: bool = False,
     keep: bool = True,
@@ -48,6 +50,8 @@ def observe(
         probe: the batch for predictions and steps; where it has no rows, both are noted as not observed.
         arrays: where the arrays go.
         steps: how many training steps to resume on the probe, as one batch.
+        train: let it predict as it does in training too.
+        serve: let it predict as an export of it would too.
         behaves: let it predict and take the steps; otherwise what it holds is all that is looked at.
         repeat: take the steps twice and measure the noise floor, and watch which units the probe activates (the saved side).
         keep: leave the model bit for bit as it was; otherwise what formats store of it is gone afterwards, and never in memory
@@ -61,7 +65,7 @@ def observe(
     _build_optimizers(look)
     listed = catalog(model)
     with hold.held(model, listed) as state, hold.deterministic_operations():
-        shown = _Graphs(look, state, listed, behaves)
+        shown = _Graphs(look, state, listed, train=behaves and train, serve=behaves and serve, predict=behaves and not serve)
         listed = shown.listed
         before = {
             entry.key: arrays.put(f"before/{entry.key}", read(entry.variable), whole=entry.kind in RESTORED)
@@ -74,8 +78,8 @@ def observe(
         behaviour = Behaviour(look, state, listed, random_state or {}, watching=repeat)
         outputs, runs = tuple[Output, ...](), list[Run]()
         if behaves:
-            outputs = tuple(behaviour.predictions(shown.serve, shown.training))
-            shown.serve = shown.training = None  # they take memory, which the steps need
+            outputs = tuple(behaviour.predictions(shown.predict, shown.serve, shown.training, train))
+            shown.predict = shown.serve = shown.training = None  # they take memory, which the steps need
             runs = behaviour.resume(steps, times=2 if repeat else 1, keep=keep)
     if not keep:
         empty(entry.variable for entry in listed.entries if entry.kind in STORED)
@@ -133,29 +137,33 @@ GLANCED = CALL
 
 
 class _Graphs:
-    """The model's graphs, where it can be traced: Python that only runs eagerly cannot, and is no fault."""
+    """The model's graphs that are wanted, where it can be traced: Python that only runs eagerly cannot, and is no fault."""
 
-    def __init__(self, look: Look, state: hold.Held, listed: Catalog, wanted: bool) -> None:
-        self.listed, self.graphs = listed, tuple[Graph, ...]()
-        self.serve, self.training = (self._trace(look, state, training) if wanted else None for training in (False, True))
+    def __init__(self, look: Look, state: hold.Held, listed: Catalog, *, train: bool, serve: bool, predict: bool) -> None:
+        self._look, self._state = look, state
+        model, inputs, layers = look.model, look.inputs[0] if look.inputs else None, listed.layers
+        self.predict = self._traced(lambda: trace_predict(model, inputs, look.probe.rows, layers)) if predict else None
+        self.serve = self._traced(lambda: trace(model, inputs, False, layers)) if serve else None
+        self.training = self._traced(lambda: trace(model, inputs, True, layers)) if train else None
         known = {id(component) for entry in listed.entries for component in components(entry.variable)}
-        known |= {id(c) for metric in look.model.metrics for v in metric.variables for c in components(v)}
-        found = untracked([f for f in (self.serve, self.training) if f is not None], known)
+        known |= {id(c) for metric in model.metrics for v in metric.variables for c in components(v)}
+        traced = [one for one in (self.predict, self.serve, self.training) if one is not None]
+        found = untracked(traced, known)
         state.also(variable for _, variable in found)
         self.listed = with_untracked(listed, found)
-        if self.training is not None:
-            self.graphs = tuple(graphs(self.training))
+        shown = self.training if train else next(iter(traced), None)
+        self.graphs = tuple[Graph, ...](graphs(shown)) if shown else ()
 
-    def _trace(self, look: Look, state: hold.Held, training: bool) -> Traced | None:
-        if not look.probe.rows or getattr(look.model, "run_eagerly", False):
+    def _traced(self, trace: Callable[[], Traced]) -> Traced | None:
+        if not self._look.probe.rows or getattr(self._look.model, "run_eagerly", False):
             return None
         try:
-            return trace(look.model, look.inputs[0], training, self.listed.layers)
+            return trace()
         except Exception:
             return None
         finally:
-            state.put_back()
-            state.put_back_attributes()
+            self._state.put_back()
+            self._state.put_back_attributes()
 
 
 def _build_optimizers(look: Look) -> None:
