@@ -1,4 +1,7 @@
-"""`save` of a ResNet50 with Adam, resumed steps off, against `model.save` and one `predict`."""
+"""`save` of a ResNet50 with Adam, resumed steps off, against `model.save` and one `predict`.
+
+Both as at the end of a training, before which nothing was predicted: the first `predict` traces the model.
+"""
 
 import tempfile
 import uuid
@@ -24,6 +27,7 @@ def main() -> None:
 
         def bare() -> None:
             model.save(Path(folder) / f"{uuid.uuid4().hex}.keras")
+            model.make_predict_function(force=True)
             model.predict(x, verbose=0)
 
         one, other = by_turns(ours, bare)
