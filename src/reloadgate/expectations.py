@@ -96,7 +96,7 @@ WHOLE = next(iter(TABLES))
 
 
 def check(comparison: Comparison, policy: Policy, docs: Path | None = None) -> Checked:
-    """Run the policy's suites, a checkpoint a table. Imports Great Expectations (about five seconds).
+    """Run the policy's suites, a checkpoint a table. Imports Great Expectations (about three seconds).
 
     Args:
         docs: the folder that Great Expectations' Data Docs replace, when they are whole, with suites of the user's own beside

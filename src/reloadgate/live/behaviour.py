@@ -12,10 +12,9 @@ from reloadgate.evidence import CALL, PREDICT, SERVE, TRAINING, Group, Log, Outp
 from reloadgate.live.catalog import STORED, Catalog
 from reloadgate.live.graphs import Traced
 from reloadgate.live.hold import Held
-from reloadgate.live.look import Look, noise_between
+from reloadgate.live.look import Look, as_fit_gives_it, noise_between
 from reloadgate.live.reach import Reached, watched_units
 from reloadgate.live.variables import give_back, read, write
-from reloadgate.probe import map_leaves
 
 Values = dict[str, np.ndarray[Any, Any]]
 RandomState = Mapping[str, np.ndarray[Any, Any]]
@@ -116,7 +115,7 @@ class Behaviour:
 
     def _steps(self, steps: int, number: int) -> "Run":
         run, model = Run(), self.look.model
-        x, y, sample_weight = (map_leaves(_as_fit_gives_it, part) for part in self.look.inputs)
+        x, y, sample_weight = map(as_fit_gives_it, self.look.inputs)
         # As `fit` packs it: `train_on_batch` gives three parts always, which a `train_step` with `x, y = data` does not take.
         batch = keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
         model._maybe_symbolic_build(data_batch=(x, y, sample_weight))
@@ -129,12 +128,6 @@ class Behaviour:
             run.finals[entry.key] = self.look.arrays.put(f"after{number or ''}/{entry.key}", read(entry.variable))
         run.moved_attributes = self.state.put_back_attributes()
         return run
-
-
-def _as_fit_gives_it(leaf: Any) -> Any:
-    """Numbers in Keras' float type, as `fit` casts arrays."""
-    is_float = isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f"
-    return leaf.astype(keras.config.floatx()) if is_float else leaf
 
 
 class Run:

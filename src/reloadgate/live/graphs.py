@@ -36,30 +36,21 @@ class Traced:
     """For every operation of its graph, in order, the storage path of the layer that made it; "" for the model itself."""
 
 
-class _EnoughError(Exception):
-    """The function is traced, and is not to be run."""
-
-
-def trace_predict(model: Any, inputs: Any, rows: int, layers: Mapping[int, str]) -> Traced:
-    """Trace the model's `predict_function` afresh, as `predict` gives it all rows in one batch; nothing is run.
+def trace_predict(model: Any, batch: Any, layers: Mapping[int, str]) -> Traced:
+    """Trace the model's `predict_function` afresh; nothing is run.
 
     Afresh, because one that was traced for another batch gives other last bits.
 
     Args:
+        batch: as `predict` gives it.
         layers: storage paths by the identity of the layer.
     """
     model.make_predict_function(force=True)
-    function, entered, traced = model.predict_function, _Entered(), list[Any]()
-
-    def only_traced(data: Any) -> Any:
-        with _telling_layers(layers, entered):
-            traced.append(function.get_concrete_function(data))
-        raise _EnoughError
-
-    model.predict_function = only_traced
-    with contextlib.suppress(_EnoughError):
-        model.predict(inputs, batch_size=rows, verbose=0)
-    graph = entered[0][0] if entered else traced[0].graph  # where XLA compiles it, a function within the traced one
+    function, entered = model.predict_function, _Entered()
+    tensors = tf.nest.map_structure(lambda leaf: leaf if tf.is_tensor(leaf) else tf.constant(leaf), batch)
+    with _telling_layers(layers, entered):
+        traced = function.get_concrete_function([tensors])
+    graph = entered[0][0] if entered else traced.graph  # where XLA compiles it, a function within the traced one
     return Traced(function=function, graph=graph, owners=_owners(graph, entered))
 
 

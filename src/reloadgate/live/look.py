@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -39,6 +40,16 @@ def as_inputs(part: Any) -> Any:
     tensors too, because one call takes no mixture."""
     mixed = any(isinstance(leaf, Ragged) or leaf.dtype.kind in "SU" for leaf in leaves(part))
     return map_leaves(_as_tensor, part) if mixed else part
+
+
+def as_fit_gives_it(part: Any) -> Any:
+    """Numbers in Keras' float type, as `fit` and `predict` cast arrays."""
+
+    def cast(leaf: Any) -> Any:
+        is_float = isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f"
+        return leaf.astype(keras.config.floatx()) if is_float else leaf
+
+    return map_leaves(cast, part)
 
 
 def _as_tensor(leaf: Any) -> Any:

@@ -20,7 +20,7 @@ from reloadgate.live import hold
 from reloadgate.live.behaviour import Behaviour, RandomState, Run, final_of, log_of, named_outputs
 from reloadgate.live.catalog import STORED, Catalog, assets, catalog, metrics_state, optimizers_of, with_untracked
 from reloadgate.live.graphs import Traced, graphs, trace, trace_predict, untracked
-from reloadgate.live.look import Look
+from reloadgate.live.look import Look, as_fit_gives_it
 from reloadgate.live.reach import silent
 from reloadgate.live.variables import components, empty, read
 from reloadgate.nouns import json_object
@@ -141,10 +141,11 @@ class _Graphs:
 
     def __init__(self, look: Look, state: hold.Held, listed: Catalog, *, train: bool, serve: bool, predict: bool) -> None:
         self._look, self._state = look, state
-        model, inputs, layers = look.model, look.inputs[0] if look.inputs else None, listed.layers
-        self.predict = self._traced(lambda: trace_predict(model, inputs, look.probe.rows, layers)) if predict else None
-        self.serve = self._traced(lambda: trace(model, inputs, False, layers)) if serve else None
-        self.training = self._traced(lambda: trace(model, inputs, True, layers)) if train else None
+        model, x, layers = look.model, look.inputs[0] if look.inputs else None, listed.layers
+        batch = keras.tree.lists_to_tuples(keras.utils.pack_x_y_sample_weight(as_fit_gives_it(x)))
+        self.predict = self._traced(lambda: trace_predict(model, batch, layers)) if predict else None
+        self.serve = self._traced(lambda: trace(model, x, False, layers)) if serve else None
+        self.training = self._traced(lambda: trace(model, x, True, layers)) if train else None
         known = {id(component) for entry in listed.entries for component in components(entry.variable)}
         known |= {id(c) for metric in model.metrics for v in metric.variables for c in components(v)}
         traced = [one for one in (self.predict, self.serve, self.training) if one is not None]
