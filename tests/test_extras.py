@@ -80,6 +80,7 @@ print(executed())
 """
 
 
+@pytest.mark.pipeline
 def test_what_great_expectations_seldom_uses_waits_until_it_is_used(tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, "-c", SELDOM], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert run.stdout.splitlines() == ["[False, False]", "[True]", "[False]", "[False, True]"]
