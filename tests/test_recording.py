@@ -162,7 +162,6 @@ def test_state_that_only_inference_uses_is_found_and_put_back(jit: bool, keras: 
             return x + self._hidden[0]
 
     counting = Counting()
-    counting.__dict__["_hidden"] = [tf.Variable(0.0)]
     model = keras.Sequential([keras.Input((4,)), counting, keras.layers.Dense(2)])
     model.compile("sgd", "mse", jit_compile=jit)
     before = float(counting._hidden[0].numpy())

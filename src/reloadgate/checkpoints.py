@@ -49,9 +49,9 @@ class Checkpoints:
         Raises:
             UsageError: it does not take all of them; Great Expectations itself leaves out what it does not know.
         """
+        import great_expectations as gx
         import pandas as pd
 
-        gx = great_expectations()
         batch = self._source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
         suite = self._context.suites.add(gx.ExpectationSuite(name=name, expectations=list(expectations)))
         if len(suite.expectations) != len(expectations):

@@ -38,9 +38,10 @@ def defer(name: str) -> None:
     Nothing happens where it is not installed, or is imported already. The standard library's `LazyLoader` executes a module
     when it is imported a second time (Python 3.11).
     """
-    package = name.partition(".")[0]
-    spec = importlib.util.find_spec(name) if importlib.util.find_spec(package) else None
-    if name in sys.modules or spec is None or spec.loader is None:
+    if name in sys.modules or importlib.util.find_spec(name.partition(".")[0]) is None:
+        return
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.loader is None:
         return
     module, execute = importlib.util.module_from_spec(spec), spec.loader.exec_module
 

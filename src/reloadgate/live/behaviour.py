@@ -46,7 +46,8 @@ class Behaviour:
             self.look.note(Group.PREDICTIONS, "probe", "the probe has no rows, so nothing was predicted")
             return
         model, x = self.look.model, self.look.inputs[0]
-        model.make_predict_function(force=predict is None)
+        if predict is None:
+            model.make_predict_function(force=True)
         function = predict.function if predict else model.predict_function
 
         def predicted() -> Any:

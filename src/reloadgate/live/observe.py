@@ -65,7 +65,7 @@ def observe(
     _build_optimizers(look)
     listed = catalog(model)
     with hold.held(model, listed) as state, hold.deterministic_operations():
-        shown = _Graphs(look, state, listed, train=behaves and train, serve=behaves and serve, predict=behaves and not serve)
+        shown = _Graphs(look, state, listed, predict=behaves, serve=behaves and serve, train=behaves and train)
         listed = shown.listed
         before = {
             entry.key: arrays.put(f"before/{entry.key}", read(entry.variable), whole=entry.kind in RESTORED)
@@ -139,7 +139,7 @@ GLANCED = CALL
 class _Graphs:
     """The model's graphs that are wanted, where it can be traced: Python that only runs eagerly cannot, and is no fault."""
 
-    def __init__(self, look: Look, state: hold.Held, listed: Catalog, *, train: bool, serve: bool, predict: bool) -> None:
+    def __init__(self, look: Look, state: hold.Held, listed: Catalog, *, predict: bool, serve: bool, train: bool) -> None:
         self._look, self._state = look, state
         model, x, layers = look.model, look.inputs[0] if look.inputs else None, listed.layers
         batch = keras.tree.lists_to_tuples(keras.utils.pack_x_y_sample_weight(as_fit_gives_it(x)))
