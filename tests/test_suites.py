@@ -25,6 +25,7 @@ from reloadgate.verdict import Status
 
 OWN = Policy(suites="suites")
 LOOSE = {"type": "expect_column_max_to_be_between", "kwargs": {"column": "max_abs", "max_value": 10}}
+NOTHING = {"row_condition": 'group=="nothing"', "condition_parser": "pandas"}
 FAR = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "scale", "min_value": 1e6}}
 
 
@@ -94,16 +95,31 @@ def test_what_holds_passes_and_what_does_not_fails() -> None:
         {"type": "expect_column_max_to_be_between", "kwargs": {"column": "no such column", "max_value": 1}},
         {
             "type": "expect_column_values_to_be_between",
-            "kwargs": {"column": "scale", "max_value": 1, "row_condition": 'group=="nothing"', "condition_parser": "pandas"},
+            "kwargs": {"column": "scale", "max_value": 1, **NOTHING},
+        },
+        {"type": "expect_column_sum_to_be_between", "kwargs": {"column": "scale", "max_value": 1, **NOTHING}},
+        {
+            "type": "expect_column_distinct_values_to_be_in_set",
+            "kwargs": {"column": "dtype", "value_set": ["float32"], **NOTHING},
         },
     ],
-    ids=["a column that is not there", "a condition that fits no row"],
+    ids=["a column that is not there", "a condition that fits no row", "the sum of no row", "the values of no row"],
 )
 def test_what_looked_at_nothing_is_unverified(expectation: dict[str, Any]) -> None:
     write("predictions", expectation)
     verdict = judge(with_suites(comparison(), OWN), OWN)
     assert verdict.status is Status.UNVERIFIED
     assert verdict.of(Status.UNVERIFIED)[0].row.group is Group.EXPECTATIONS
+
+
+@pytest.mark.pipeline
+def test_no_row_may_be_what_is_expected_of_a_table_and_a_condition_that_fits_is_judged() -> None:
+    none = {"type": "expect_table_row_count_to_equal", "kwargs": {"value": 0, **NOTHING}}
+    some = {"column": "max_abs", "row_condition": 'group=="predictions"', "condition_parser": "pandas"}
+    near, far = ({"type": "expect_column_sum_to_be_between", "kwargs": {**some, "min_value": least}} for least in (0, 1e6))
+    write("predictions", none, near, far)
+    rows = [row for row in with_suites(comparison(), OWN).rows if row.subject.startswith("predictions: expect_")]
+    assert sorted(row.outcome for row in rows) == sorted([Outcome.SAME, Outcome.SAME, Outcome.BROKEN])
 
 
 @pytest.mark.pipeline

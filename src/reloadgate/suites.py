@@ -79,12 +79,35 @@ def _rows(table: str, lines: list[Line], expectations: list[dict[str, Any]], run
         yield row_of(Group.EXPECTATIONS, table, Outcome.UNCHECKED, detail=f"the table {table} has no row of this model")
         return
     try:
-        results = runner.run(f"{table}-{lines[0]['model']}", lines, expectations)
+        name = f"{table}-{lines[0]['model']}"
+        results = runner.run(name, lines, expectations)
+        fit_none = _conditions_of_no_row(f"{name}-rows", lines, expectations, runner)
     except Exception as error:  # Great Expectations has its own for every kind of mistake in a suite
         raise UsageError(f"the suite {table}.json cannot be run: {one_line(error, 300)}") from None
     # Results come in an order of Great Expectations' own; what was expected tells them apart.
     for result in sorted(results, key=lambda one: _subject(table, one.expectation_config)):
-        yield _row(_subject(table, result.expectation_config), result)
+        on_rows = not result.expectation_config.type.startswith("expect_table_")  # which may expect that there are none
+        yield _row(_subject(table, result.expectation_config), result, on_rows and _condition(result) in fit_none)
+
+
+def _conditions_of_no_row(name: str, lines: list[Line], expectations: list[dict[str, Any]], runner: Any) -> set[str]:
+    """The row conditions that fit no row: the sum of none is 0, and all of no values are in a set."""
+    given = [one["kwargs"] for one in expectations if one["kwargs"].get("row_condition")]
+    conditions = {
+        json.dumps(kwargs["row_condition"]): {key: kwargs[key] for key in ("row_condition", "condition_parser") if key in kwargs}
+        for kwargs in given
+    }
+    if not conditions:
+        return set()
+    counts = [
+        {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 1, **condition}}
+        for condition in conditions.values()
+    ]
+    return {_condition(result) for result in runner.run(name, lines, counts) if not result.success}
+
+
+def _condition(result: Any) -> str:
+    return json.dumps(result.expectation_config.kwargs.get("row_condition"), sort_keys=True, default=str)
 
 
 def _subject(table: str, configuration: Any) -> str:
@@ -94,10 +117,10 @@ def _subject(table: str, configuration: Any) -> str:
     return short(f"{table}: {configuration.type} {json.dumps(settings, default=str)}")
 
 
-def _row(subject: str, result: Any) -> Row:
+def _row(subject: str, result: Any, fits_no_row: bool) -> Row:
     if message := _exception(result.exception_info or {}):
         return row_of(Group.EXPECTATIONS, subject, Outcome.UNCHECKED, detail=f"it could not be checked: {one_line(message, 300)}")
-    if result.result.get("element_count") == 0:
+    if fits_no_row or result.result.get("element_count") == 0:
         return row_of(Group.EXPECTATIONS, subject, Outcome.UNCHECKED, detail="it looked at no row: its condition fits none")
     seen = result.result.get("observed_value", result.result.get("partial_unexpected_list", ""))
     if result.success:
