@@ -23,6 +23,7 @@ def by_turns(one: Callable[[], object], other: Callable[[], object], repeats: in
     seconds: tuple[list[float], list[float]] = ([], [])
     for _ in range(repeats):
         for action, measured in zip((one, other), seconds, strict=True):
+            os.sync()  # an fsync in the one would wait for what the other has left to be written
             measured.append(timed(action))
     return statistics.median(seconds[0]), statistics.median(seconds[1])
 

@@ -102,8 +102,9 @@ def digest(data: Any) -> str:
 
 def write_json(path: Path, data: Any) -> None:
     """Write JSON for people and for git: sorted, indented, published by an atomic rename."""
-    text = json.dumps(data, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
-    write_atomically(path, (text + "\n").encode())
+    from pydantic_core import to_json  # `json` indents in Python, ten times slower
+
+    write_atomically(path, to_json(json.loads(canonical(data)), indent=1) + b"\n")
 
 
 def read_record(cls: type[T], path: Path) -> T:

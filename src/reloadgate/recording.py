@@ -69,6 +69,8 @@ def save(
         UsageError: an unknown format, one that needs a builder and has none, or a probe that is no batch.
         OSError: the disk takes no more; nothing of the version is there then.
     """
+    from reloadgate.live.catalog import quick_walks
+
     destination = Path(version).absolute()
     _refuse_impossible(destination)
     forms = formats_named(formats)
@@ -83,7 +85,7 @@ def save(
     if destination.parent.is_dir():
         remove_abandoned(destination.parent)
     try:
-        with staged_directory(destination) as staged:
+        with staged_directory(destination) as staged, quick_walks():
             evidence = staged / EVIDENCE_DIR
             evidence.mkdir()
             artifacts = tuple(Artifact(format=form.NAME, path=form.FILE, capability=form.CAPABILITY) for form in forms)
@@ -131,6 +133,8 @@ def record(
         RefusedError: there is no such directory, or it has evidence already: evidence is never taken twice.
         UsageError: it holds no artifact that reloadgate can load.
     """
+    from reloadgate.live.catalog import quick_walks
+
     directory = Path(version).absolute()
     if not directory.is_dir():
         raise RefusedError(f"{directory} is not a directory: save the model there first, then record it")
@@ -145,7 +149,7 @@ def record(
     recipe = Recipe(loader=loader, builder=builder, imports=tuple(imports), code_path=_code_path(directory, code_path))
     remove_abandoned(directory)
     try:
-        with staged_directory(directory / EVIDENCE_DIR) as staged:
+        with staged_directory(directory / EVIDENCE_DIR) as staged, quick_walks():
             files = manifest(directory, leave_out=staged.name)
             observed = _observe(model, rows, steps, artifacts, staged)
             _seal(staged, observed, _progress(model, epoch, batch), artifacts, files, recipe)

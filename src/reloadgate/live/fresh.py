@@ -40,6 +40,7 @@ from reloadgate.files import project_root, sha256_file
 from reloadgate.formats import format_named, own
 from reloadgate.inspection import HARMLESS, Finding, refusals, said
 from reloadgate.live.again import Again
+from reloadgate.live.catalog import quick_walks
 from reloadgate.live.declared import declared
 from reloadgate.live.environment import environment, set_threads
 from reloadgate.live.look import as_inputs
@@ -102,7 +103,8 @@ def reload_artifact(
         loaded.checks.extend(_inspected(artifact, refused))
         trusted = artifact.format == own.NAME and not strict
         if trusted or HARMLESS.issuperset(finding.code for finding in refused):
-            _reload(artifact, version, private, folder, saved, theirs, recipe, arrays, loaded, depth)
+            with quick_walks():
+                _reload(artifact, version, private, folder, saved, theirs, recipe, arrays, loaded, depth)
             if artifact.format == own.NAME:
                 loaded.checks.append(unchanged(version, before))
         else:

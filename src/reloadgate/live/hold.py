@@ -28,28 +28,32 @@ class Held:
 
     def __init__(self, model: Any, listed: Catalog) -> None:
         self.model = model
-        self.values: list[tuple[Any, tf.Tensor]] = []
+        self.values: dict[int, tuple[Any, tf.Tensor]] = {}
         self.also(_variables(model, listed))
         self.attributes = [(thing, _attributes(thing)) for thing in _objects(model, listed)]
 
     def also(self, variables: Iterable[Any]) -> None:
         """Hold these too, every replica by itself."""
-        self.values += [(one, one.read_value()) for variable in variables for one in components(variable)]
+        self.values |= {id(one): (one, one.read_value()) for variable in variables for one in components(variable)}
+
+    def value(self, variable: Any) -> np.ndarray[Any, Any]:
+        """A variable's value as it is held, of the first replica: not to be written to."""
+        return np.asarray(self.values[id(components(variable)[0])][1])
 
     def put_back(self) -> None:
-        for variable, value in self.values:
+        for variable, value in self.values.values():
             # What `assign` does once it has made sure of dtype and shape, which are the variable's own.
             tf.raw_ops.AssignVariableOp(resource=variable.handle, value=value)
-        known = {id(variable) for variable, _ in self.values}
         for metric in self.model.metrics:
             # Metrics build their variables at the first step: those are new, and start at their initial value.
-            if any(id(component) not in known for variable in metric.variables for component in components(variable)):
+            if any(id(component) not in self.values for variable in metric.variables for component in components(variable)):
                 metric.reset_state()
 
     def release(self, variables: Iterable[Any]) -> None:
         """Hold these no longer: what is done with them now is not put back, and takes no second copy of them."""
-        released = {id(component) for variable in variables for component in components(variable)}
-        self.values = [(variable, value) for variable, value in self.values if id(variable) not in released]
+        for variable in variables:
+            for component in components(variable):
+                self.values.pop(id(component), None)
 
     def put_back_attributes(self) -> list[str]:
         """Put back every attribute; return the plain ones that had moved, as `layer.attribute`."""

@@ -68,7 +68,7 @@ def observe(
         shown = _Graphs(look, state, listed, predict=behaves, serve=behaves and serve, train=behaves and train)
         listed = shown.listed
         before = {
-            entry.key: arrays.put(f"before/{entry.key}", read(entry.variable), whole=entry.kind in RESTORED)
+            entry.key: arrays.put(f"before/{entry.key}", state.value(entry.variable), whole=entry.kind in RESTORED)
             for entry in listed.entries
         }
         # As it is now: a configuration may name the values of variables.
