@@ -50,6 +50,10 @@ class Subclassed(keras.Model):
         return self.answer(self.hidden(x))
 
 
+def branching_in_float64() -> keras.Model:
+    return branching()
+
+
 def subclassed() -> keras.Model:
     """Built by its first call only."""
     model = Subclassed()
@@ -182,6 +186,120 @@ def two() -> keras.Model:
     return model
 
 
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class GivenTwo(Two):
+    """Two optimizers that `compile` is given, beside Keras' default one that nobody uses."""
+
+    def compile(self, makes: Any, criticises: Any) -> None:
+        super().compile()
+        self.makes, self.criticises = makes, criticises
+
+    def get_compile_config(self) -> dict[str, Any]:
+        return {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in ("makes", "criticises")}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        self.compile(**{name: keras.saving.deserialize_keras_object(one) for name, one in config.items()})
+        self.makes.build(self.maker.trainable_variables)
+        self.criticises.build(self.critic.trainable_variables)
+
+
+def given_two() -> keras.Model:
+    model = GivenTwo()
+    model.compile(keras.optimizers.Adam(0.01), keras.optimizers.RMSprop(0.02))
+    model.build((None, 4))
+    return model
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Results(keras.metrics.MeanAbsoluteError):
+    """A metric with two results."""
+
+    def result(self) -> dict[str, Any]:
+        return {"once": super().result(), "twice": 2 * super().result()}
+
+
+def results() -> keras.Model:
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+    model.compile("adam", "mse", metrics=[Results()])
+    return model
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Sampling(layers.Layer):
+    """Draws whenever it is called, as a variational layer does."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.seeds = keras.random.SeedGenerator(1)
+
+    def call(self, x: Any) -> Any:
+        return x + keras.random.normal(keras.ops.shape(x), seed=self.seeds)
+
+
+def sampling() -> keras.Model:
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3), Sampling(), layers.Dense(1)])
+    model.compile("adam", "mse")
+    return model
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Label(layers.Layer):
+    """Answers with text."""
+
+    def call(self, x: Any) -> Any:
+        import tensorflow as tf
+
+        return tf.gather(tf.constant(["no", "perhaps", "yes"]), tf.argmax(x, -1))
+
+    def compute_output_spec(self, x: Any) -> Any:
+        return keras.KerasTensor(x.shape[:-1], dtype="string")
+
+
+def labels() -> keras.Model:
+    inputs = keras.Input((4,))
+    scores = layers.Dense(3)(inputs)
+    model = keras.Model(inputs, {"score": scores, "label": Label()(scores)})
+    model.compile("adam", {"score": "mse"})
+    return model
+
+
+def eager() -> keras.Model:
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+    model.compile("adam", "mse", run_eagerly=True)
+    return model
+
+
+def mirrored() -> keras.Model:
+    import tensorflow as tf
+
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        return plain()
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Queueing(Unpacking):
+    """Its steps move a variable that Keras does not track, and a checkpoint holds."""
+
+    def __init__(self, **options: Any) -> None:
+        import tensorflow as tf
+
+        super().__init__(**options)
+        self.queue = tf.Variable(tf.zeros((24, 1)), trainable=False)
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        x, y = data
+        logs = super().train_step((x, y + 0.1 * self.queue[: keras.ops.shape(x)[0]]))
+        self.queue[: keras.ops.shape(x)[0]].assign(0.5 * self.queue[: keras.ops.shape(x)[0]] + 0.5 * self(x))
+        return logs
+
+
+def queueing() -> keras.Model:
+    model = Queueing()
+    model.compile(keras.optimizers.Adam(0.01))
+    model(np.zeros((1, 4), np.float32))
+    return model
+
+
 def data(name: str) -> Batch:
     """24 rows for the model of that name."""
     x = _numbers(4)
@@ -194,4 +312,9 @@ def data(name: str) -> Batch:
             return np.array(["a b c", "b c", "d e a", "c c"] * 6), x[:, :1]
         case "adding_loss":
             return x, None
+        case "labels":
+            return x, {"score": x[:, :3]}
+        case "branching_in_float64":
+            given, wanted = data("branching")
+            return {name: value.astype(np.float64) for name, value in given.items()}, wanted
     return x, x.sum(axis=1, keepdims=True)

@@ -12,6 +12,7 @@ import pytest
 
 from builders import ENCODER, build, values
 from reloadgate import cli, project, report, verifying
+from reloadgate.cli.app import subjects_named
 from reloadgate.engine import End, Job
 from reloadgate.nouns import read_json, write_json
 from reloadgate.project import RECORDS, REPORTS
@@ -130,6 +131,13 @@ def test_without_arguments_the_command_explains_itself(run: Run) -> None:
     assert code in (0, 2)
     assert "Usage: " in out + err
     assert "Traceback" not in err
+
+
+def test_a_path_is_verified_where_params_yaml_names_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text("policy: {location: any}\n")
+    (subject,) = subjects_named(["models/wine/1"])
+    assert subject.path == "models/wine/1"
 
 
 @pytest.mark.parametrize("verb", ["verify", "reload", "compare", "gate"])

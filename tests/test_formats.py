@@ -26,7 +26,8 @@ pytestmark = pytest.mark.keras
 HERE = Path(__file__).parent
 WRITTEN = tuple(name for name in FORMATS if name != own.NAME)
 MODELS = ("plain", "branching", "listed", "subclassed", "words")
-ODD = ("adding_loss", "unpacking", "two", "telling")
+ODD = ("adding_loss", "unpacking", "two", "telling", "given_two", "results", "labels", "sampling")
+SERVED = ("sampling", "eager", "branching_in_float64")
 """Healthy in ways that a careless observer takes for faults."""
 
 Check = Callable[..., Verdict]
@@ -74,6 +75,58 @@ def test_a_healthy_model_passes_however_odd_it_looks(name: str, keras: Any, mode
     verdict = check(tmp_path / "1")
     assert verdict.status is Status.PASS, failing(verdict)
     assert any(f.row.group == "resume" for f in verdict.of(Status.PASS))
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_what_an_export_serves_is_held_against_the_model_however_odd(
+    name: str, keras: Any, models: Any, tmp_path: Path, check: Check
+) -> None:
+    """It draws, it was trained eagerly, or it is given another dtype than it serves, which Keras casts by name."""
+    model, batch = train(keras, models, name)
+    options: dict[str, Any] = {"imports": ("models",), "code_path": (str(HERE),), "location": "any"}
+    reloadgate.save(model, tmp_path / "1", probe=batch, formats=("keras", "saved_model"), **options)
+    verdict = check(tmp_path / "1")
+    assert verdict.status is Status.PASS, failing(verdict)
+    served = {f.row.subject for f in verdict.of(Status.PASS) if f.row.artifact == "saved_model" and f.row.group == "predictions"}
+    assert any(subject.startswith("serve") for subject in served)
+
+
+@pytest.mark.parametrize("name", ["weights", "checkpoint", "keras"])
+def test_an_optimizer_is_built_under_the_strategy_of_its_model(
+    name: str, keras: Any, models: Any, tmp_path: Path, check: Check
+) -> None:
+    model, batch = models.mirrored(), models.data("plain")
+    options: dict[str, Any] = {"builder": "models:mirrored", "imports": ("models",), "code_path": (str(HERE),)}
+    version = reloadgate.save(model, tmp_path / "1", probe=batch, formats=(name,), location="any", **options)
+    model.fit(*batch, verbose=0)  # it had never trained, and still can
+    verdict = check(version)
+    assert verdict.status is Status.PASS, failing(verdict)
+    assert reloadgate.restore(version)[0].optimizer.built
+
+
+def test_state_that_only_the_steps_use_is_put_back_and_missed_where_it_is_lost(
+    keras: Any, models: Any, tmp_path: Path, check: Check
+) -> None:
+    """A checkpoint holds the queue, Keras' own archive does not."""
+    model, batch = train(keras, models, "queueing")
+    queue = model.queue.numpy()
+    options: dict[str, Any] = {"builder": "models:queueing", "imports": ("models",), "code_path": (str(HERE),)}
+    for name in ("checkpoint", "keras"):
+        reloadgate.save(model, tmp_path / name / "1", probe=batch, formats=(name,), location="any", **options)
+        assert model.queue.numpy().tobytes() == queue.tobytes()
+    assert check(tmp_path / "checkpoint/1").status is Status.PASS, failing(check(tmp_path / "checkpoint/1"))
+    verdict = check(tmp_path / "keras/1")
+    assert verdict.status is Status.FAIL
+    assert "untracked/steps/0" in {f.row.subject for f in verdict.of(Status.UNVERIFIED)}
+
+
+def test_steps_that_end_in_nan_prove_nothing(keras: Any, models: Any, tmp_path: Path, check: Check) -> None:
+    model, (x, y) = train(keras, models, "results")
+    x[3, 1] = float("nan")
+    reloadgate.save(model, tmp_path / "1", probe=(x, y), imports=("models",), code_path=(str(HERE),), location="any")
+    verdict = check(tmp_path / "1")
+    assert verdict.status is Status.UNVERIFIED
+    assert any("NaN or infinite after the steps" in f.message for f in verdict.of(Status.UNVERIFIED))
 
 
 Only = Callable[[str, str], Path]

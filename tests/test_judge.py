@@ -395,3 +395,10 @@ def test_a_verdict_carries_the_policy_and_the_files_that_it_is_about() -> None:
     assert verdict.policy == settings_
     assert verdict.models[0].files == {facts.artifact: facts.files for facts in compared.models[0].artifacts}
     assert verdict == judge(compared, settings_)
+
+
+def test_steps_that_came_to_something_else_at_save_prove_nothing_by_being_the_same_once() -> None:
+    strict = Policy(noise_cap=1e-6)
+    same = row(Group.RESUME, Outcome.SAME, scale=2.0)
+    assert judged(replace(same, noise=1e-6), strict).status is Status.PASS
+    assert judged(replace(same, noise=1e-3), strict).status is Status.UNVERIFIED

@@ -1,5 +1,6 @@
 """The probe: whatever a model takes comes back as it was, and what is no batch is refused."""
 
+from collections import namedtuple
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -161,3 +162,9 @@ def test_what_is_no_probe_is_refused_by_its_name(tmp_path: Path, members: dict[s
         np.savez(path, **members)  # type: ignore[arg-type]
     with pytest.raises(UnreadableRecordError, match=r"probe\.npz is not a probe"):
         Probe.read(path)
+
+
+def test_a_nesting_that_cannot_be_kept_is_refused_by_its_name() -> None:
+    given = namedtuple("Pair", ["left", "right"])(X, X)
+    with pytest.raises(UsageError, match="not by Pair: pass a plain tuple"):
+        Probe.of(({"pair": given}, Y))

@@ -40,6 +40,10 @@ def _prediction(subject: str, then: Output, expected: Side, now: Output, seen: S
     return row
 
 
+def _not_numbers(array: Array) -> int:
+    return array.nans + array.infinities
+
+
 def _size(array: Array) -> int:
     return int(np.prod(array.shape))
 
@@ -95,10 +99,18 @@ def resume_rows(expected: Side, seen: Side) -> Iterator[Row]:
     if then.steps != now.steps:
         detail = "another number of steps was taken after the reload"
         yield row_of(Group.RESUME, "steps", Outcome.CHANGED, expected=str(then.steps), seen=str(now.steps), detail=detail)
+    trained = [v for v in then.variables if v.kind is Kind.WEIGHT and v.trainable]
+    lost = next((v for v in trained if v.final is not None and _not_numbers(v.final) > _not_numbers(v.value)), None)
+    if lost is not None:
+        yield row_of(
+            Group.RESUME, "steps", Outcome.UNCHECKED,
+            detail=f"{lost.path} is NaN or infinite after the steps, and whatever was lost would end there: "
+            "probe with rows that train to numbers (is a value missing in one?)",
+        )  # fmt: skip
+        return
     yield from _logs(expected, seen)
     after = {v.key: v for v in now.variables}
     moved = advanced(then)
-    trained = [v for v in then.variables if v.kind is Kind.WEIGHT and v.trainable]
     for variable in then.variables:
         other = after.get(variable.key)
         if variable.final is None or other is None:

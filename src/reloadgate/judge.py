@@ -151,6 +151,10 @@ def judge_row(row: Row, policy: Policy, facts: ArtifactFacts | None) -> Finding:
         case Outcome.SKIPPED if row.group is Group.INSPECT:  # of what the user's own loader reads
             strict = policy.own_loader == OwnLoader.STRICT
             status, message = (Status.FAIL if strict else Status.NOTED), f"{row.detail} (own_loader: {policy.own_loader})"
+        case Outcome.SAME if row.group is Group.RESUME and row.noise > policy.noise_cap * row.scale:
+            # The same once may be luck.
+            again = "the same steps came to something else when they were taken again at save, by state that cannot be put back"
+            status, message = Status.UNVERIFIED, f"the same, but {again}: {_above_cap(row, policy)}"
         case Outcome.SAME:
             status, message = Status.PASS, row.seen or "the same"
         case Outcome.UNCHECKED:
@@ -230,8 +234,7 @@ def _judge_difference(row: Row, difference: Difference, policy: Policy, limit: L
     if not all(math.isfinite(number) for number in (difference.max_abs, row.noise, row.scale)):
         return Status.FAIL, f"{sentence}: no tolerance excuses what is no number", None
     if row.noise > policy.noise_cap * row.scale:
-        cap = f"the noise floor {row.noise:.3g} is above the cap of {policy.noise_cap:g} of the signal {row.scale:.3g}"
-        return Status.UNVERIFIED, f"{sentence}; {cap}", None
+        return Status.UNVERIFIED, f"{sentence}; {_above_cap(row, policy)}", None
     if difference.max_abs <= row.noise:
         return Status.PASS, f"{sentence}, within the noise floor {row.noise:.3g}", None
     if row.flips is not None and row.flips > policy.flips:
@@ -244,6 +247,10 @@ def _judge_difference(row: Row, difference: Difference, policy: Policy, limit: L
         reason = f"the tolerance {limit.allowed:g} is not below the signal {limit.signal:.3g}, so nothing could fail"
         return Status.UNVERIFIED, f"{sentence}; {reason}", limit.measured if could_pass else None
     return Status.PASS, f"{sentence}, within the tolerance {limit.allowed:g}", limit.measured
+
+
+def _above_cap(row: Row, policy: Policy) -> str:
+    return f"the noise floor {row.noise:.3g} is above the cap of {policy.noise_cap:g} of the signal {row.scale:.3g}"
 
 
 def _reason(models: tuple[ModelVerdict, ...]) -> str:

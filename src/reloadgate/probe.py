@@ -100,6 +100,9 @@ def map_leaves(function: Callable[[Any], Any], tree: Any) -> Any:
     if isinstance(tree, dict):
         return {key: map_leaves(function, value) for key, value in tree.items()}
     if isinstance(tree, (list, tuple)):
+        if type(tree) not in (list, tuple):
+            name = type(tree).__name__
+            raise UsageError(f"a probe is nested by dicts, lists and tuples, not by {name}: pass a plain tuple of it")
         return type(tree)(map_leaves(function, value) for value in tree)
     return function(tree)
 

@@ -5,7 +5,7 @@ other code has written.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,9 +89,12 @@ def save(
             evidence = staged / EVIDENCE_DIR
             evidence.mkdir()
             artifacts = tuple(Artifact(format=form.NAME, path=form.FILE, capability=form.CAPABILITY) for form in forms)
-            observed = _observe(model, rows, steps, artifacts, evidence)
-            for form in forms:
-                form.save(model, staged / form.FILE)
+
+            def write_artifacts() -> None:
+                for form in forms:
+                    form.save(model, staged / form.FILE)
+
+            observed = _observe(model, rows, steps, artifacts, evidence, first=write_artifacts)
             recipe = Recipe(loader=None, builder=builder, imports=tuple(imports), code_path=_code_path(destination, code_path))
             _seal(evidence, observed, _progress(model, epoch, batch), artifacts, manifest(staged), recipe)
     except FileExistsError:
@@ -160,13 +163,20 @@ def record(
     return directory
 
 
-def _observe(model: Any, probe: Probe, steps: int, artifacts: Sequence[Artifact], evidence: Path) -> Observation:
+def _observe(
+    model: Any,
+    probe: Probe,
+    steps: int,
+    artifacts: Sequence[Artifact],
+    evidence: Path,
+    first: Callable[[], object] = lambda: None,
+) -> Observation:
     """Observe the live model; its arrays and the probe go into the folder `evidence`."""
     from reloadgate.live.observe import observe
 
     arrays = ArrayWriter()
     serve = any(artifact.format == saved_model.NAME for artifact in artifacts)
-    observation = observe(model, probe, arrays, steps=steps, train=steps > 0, serve=serve, repeat=True)
+    observation = observe(model, probe, arrays, steps=steps, train=steps > 0, serve=serve, repeat=True, first=first)
     arrays.write(evidence / "arrays.npz")
     probe.write(evidence / "probe.npz")
     return observation

@@ -19,6 +19,7 @@ from reloadgate.evidence import (
 )
 from reloadgate.files import project_root, scratch, sha256_file
 from reloadgate.formats import belongs, format_named, own
+from reloadgate.formats.built import build_optimizer
 from reloadgate.inspection import HARMLESS, all_findings, inspect, said
 from reloadgate.probe import Probe
 from reloadgate.project import read_limits
@@ -116,9 +117,7 @@ def put_in_place(model: Any, saved: SavedEvidence, arrays: ArrayReader, director
     from reloadgate.live.observe import RESTORED
     from reloadgate.live.variables import read, write
 
-    optimizer = getattr(model, "optimizer", None)
-    if optimizer is not None and not optimizer.built:
-        optimizer.build(model.trainable_variables)
+    build_optimizer(model)
     recorded = {variable.key: variable for variable in saved.observation.variables if variable.kind is not Kind.UNTRACKED}
     entries = {entry.key: entry for entry in catalog(model).entries}
     for key, variable in recorded.items():

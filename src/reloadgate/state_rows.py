@@ -287,6 +287,13 @@ def _untracked(expected: Side, seen: Side, outcome: Outcome) -> Iterator[Row]:
         if key in then and key in now and then[key].value.sha256 == now[key].value.sha256:
             continue
         layer = key.split("/", 1)[1].rpartition("/")[0]
+        if layer == "steps":
+            detail = (
+                f"the training steps move the variable {(then.get(key) or now[key]).path}, which Keras does not track: it is "
+                "another after the reload, or gone. Make it with add_weight, in a layer or the model itself"
+            )
+            yield row_of(Group.STRUCTURE, key, Outcome.UNCHECKED, detail=detail)
+            continue
         detail = (
             f"the layer {layer} uses the variable {(then.get(key) or now[key]).path}, which Keras does not track, so no artifact "
             "holds it: make it with add_weight, in an attribute that is set after super().__init__()"

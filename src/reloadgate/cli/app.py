@@ -63,7 +63,8 @@ def subjects_named(what: list[str] | None) -> "list[Subject]":
     from reloadgate.project import PARAMS, declared
     from reloadgate.verifying import subject_of
 
-    known = {subject.name: subject for subject in declared(read_yaml(PARAMS))} if not what or PARAMS.exists() else {}
+    params = read_yaml(PARAMS) if not what or PARAMS.exists() else {}
+    known = {subject.name: subject for subject in declared(params)} if not what or params.get("models") else {}
     return [known[one] if one in known else subject_of(Path(one)) for one in dict.fromkeys(what or known)]
 
 

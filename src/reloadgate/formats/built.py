@@ -1,5 +1,6 @@
 """For the formats that hold no architecture: a model from the user's builder, in which nothing is right yet."""
 
+import contextlib
 from typing import Any
 
 from reloadgate.errors import UsageError
@@ -31,11 +32,26 @@ def built(recipe: Recipe, inputs: Any) -> Any:
         raise UsageError(
             f"the builder {recipe.builder} returned a model that is not built: call it once on a batch, or record a probe"
         )
-    optimizer = getattr(model, "optimizer", None)
-    if optimizer is not None and not optimizer.built:
-        optimizer.build(model.trainable_variables)
-    _overwrite(model, optimizer)
+    build_optimizer(model)
+    _overwrite(model, getattr(model, "optimizer", None))
     return model
+
+
+def build_optimizer(model: Any) -> None:
+    """Give the optimizer its slots where it has none yet, under the distribution strategy of the variables."""
+    import tensorflow as tf
+
+    optimizer, variables = getattr(model, "optimizer", None), model.trainable_variables
+    if optimizer is None or optimizer.built:
+        return
+    values = [getattr(variable, "_value", None) for variable in variables]
+    mirrored = next((value for value in values if isinstance(value, tf.distribute.DistributedValues)), None)
+    try:
+        with mirrored.distribute_strategy.scope() if mirrored is not None else contextlib.nullcontext():
+            optimizer.build(variables)
+    except Exception:
+        optimizer.built = False  # Keras says so before it makes the slots, and training would not make them any more
+        raise
 
 
 def _overwrite(model: Any, optimizer: Any) -> None:

@@ -8,6 +8,7 @@ import keras
 
 from reloadgate.evidence import SERVE, Artifact, Capability, Check, Group, Observation, Recipe, Tried
 from reloadgate.formats import own
+from reloadgate.live.behaviour import RandomState
 from reloadgate.live.catalog import STORED
 from reloadgate.live.look import as_inputs
 from reloadgate.live.observe import GLANCED, glance
@@ -25,6 +26,7 @@ class Again:
         observed: of the first load, which the others are held against.
         expected: of the saved model; None where there is none.
         folder: where it may be saved again.
+        random_state: what was put in place before the first load predicted.
     """
 
     def __init__(
@@ -36,10 +38,11 @@ class Again:
         observed: Observation,
         expected: Observation | None,
         folder: Path,
+        random_state: RandomState,
     ) -> None:
         self._form, self._recipe, self._probe = form, recipe, probe
         self._inputs = as_inputs(probe.x)
-        self._observed, self._expected = observed, expected
+        self._observed, self._expected, self._random_state = observed, expected, random_state
         self._written = folder / f"again-{form.FILE}"
         reason = "only your own code writes this artifact" if form is own else form.CANNOT
         self._writes = form is not own and artifact.capability is not Capability.INFER
@@ -74,7 +77,7 @@ class Again:
         if first:
             first(model)
         if isinstance(model, keras.Model):
-            (variables, outputs), mode = glance(model, self._probe), GLANCED
+            (variables, outputs), mode = glance(model, self._probe, self._random_state), GLANCED
         else:
             (variables, outputs), mode = glance_served(model, path, self._probe, self._expected), SERVE
         before = {v.key: v.value.sha256 for v in self._observed.variables if v.kind in STORED}

@@ -1,20 +1,25 @@
 """What a model does on the probe: predictions in every mode, and the resumed steps."""
 
-from collections.abc import Callable, Iterator, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
+from keras.src.backend.common import global_state
 
-from reloadgate.arrays import Array, Kept
+from reloadgate.arrays import Array, Kept, plain
 from reloadgate.evidence import CALL, PREDICT, SERVE, TRAINING, Group, Log, Output
-from reloadgate.live.catalog import STORED, Catalog
+from reloadgate.live.catalog import STORED, Catalog, Entry, optimizers_of
 from reloadgate.live.graphs import Traced
 from reloadgate.live.hold import Held
 from reloadgate.live.look import Look, as_fit_gives_it, noise_between
 from reloadgate.live.reach import Reached, watched_units
-from reloadgate.live.variables import give_back, read, write
+from reloadgate.live.variables import components, give_back, read, write
+
+STEPS = "untracked/steps"
+"""Where variables are that only the train step uses, by the order in which it does."""
 
 Values = dict[str, np.ndarray[Any, Any]]
 RandomState = Mapping[str, np.ndarray[Any, Any]]
@@ -27,11 +32,10 @@ class Behaviour:
     def __init__(self, look: Look, state: Held, listed: Catalog, random_state: RandomState, watching: bool) -> None:
         self.look, self.state, self.listed, self.random_state = look, state, listed, random_state
         self.watching, self.reached = watching, Reached()
+        self.others: list[tuple[Any, Any]] = []
 
     def set_random_state(self) -> None:
-        for entry in self.listed.entries:
-            if entry.key in self.random_state:
-                write(entry.variable, self.random_state[entry.key])
+        put_random_state(self.listed.entries, self.random_state)
 
     def predictions(self, predict: Traced | None, serve: Traced | None, training: Traced | None, train: bool) -> Iterator[Output]:
         """The outputs of every mode.
@@ -114,6 +118,21 @@ class Behaviour:
             runs.append(run)
         return runs
 
+    def _known(self) -> set[int]:
+        """Identities of the handles of every variable that is listed, or would be by now."""
+        model = self.look.model
+        variables = [entry.variable for entry in self.listed.entries]
+        variables += [*model.variables, *(v for metric in model.metrics for v in metric.variables)]
+        variables += [v for optimizer in optimizers_of(model) for v in optimizer.variables]
+        shared = global_state.get_global_attribute("global_seed_generator")
+        variables += [] if shared is None else [shared.state]
+        return {id(component.handle) for variable in variables for component in components(variable)}
+
+    def untracked(self) -> Iterator[tuple[str, str, np.ndarray[Any, Any]]]:
+        """Keys, names and values, before the steps, of what the train step uses beside what is listed."""
+        for position, (variable, value) in enumerate(self.others):
+            yield f"{STEPS}/{position}", variable.name, np.asarray(value)
+
     def _steps(self, steps: int, number: int) -> "Run":
         run, model = Run(), self.look.model
         x, y, sample_weight = map(as_fit_gives_it, self.look.inputs)
@@ -121,14 +140,25 @@ class Behaviour:
         batch = keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
         model._maybe_symbolic_build(data_batch=(x, y, sample_weight))
         model.make_train_function(force=True)
-        for _ in range(steps):
+        for step in range(steps):
             model.reset_metrics()
-            for name, value in model.train_function(iter([batch])).items():
+            with self.state.others(self._known) if number == step == 0 else contextlib.nullcontext(self.others) as self.others:
+                logs = model.train_function(iter([batch]))
+            for name, value in _flat(logs):
                 run.logs.setdefault(name, []).append(float(np.mean(np.asarray(value, dtype=np.float64))))
         for entry in self.listed.entries:
             run.finals[entry.key] = self.look.arrays.put(f"after{number or ''}/{entry.key}", read(entry.variable))
+        for position, (variable, _) in enumerate(self.others):
+            key = f"{STEPS}/{position}"
+            run.finals[key] = self.look.arrays.put(f"after{number or ''}/{key}", read(variable))
         run.moved_attributes = self.state.put_back_attributes()
         return run
+
+
+def put_random_state(entries: Iterable[Entry], random_state: RandomState) -> None:
+    for entry in entries:
+        if entry.key in random_state:
+            write(entry.variable, random_state[entry.key])
 
 
 class Run:
@@ -138,6 +168,15 @@ class Run:
         self.logs: dict[str, list[float]] = {}
         self.finals: dict[str, Array] = {}
         self.moved_attributes: list[str] = []
+
+
+def _flat(logs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Logs as `fit` gives them: those of a metric with several results are among the others, by their own names."""
+    for name, value in logs.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value)
+        else:
+            yield name, value
 
 
 def log_of(look: Look, name: str, runs: list[Run]) -> Log:
@@ -167,7 +206,7 @@ def named_outputs(tree: Any, prefix: str = "") -> Values:
         pairs = [(str(position), value) for position, value in enumerate(tree)]
     else:
         dense = tree.to_tensor() if hasattr(tree, "to_tensor") else tree  # ragged
-        return {prefix or "output": np.asarray(keras.ops.convert_to_numpy(dense))}
+        return {prefix or "output": plain(np.asarray(keras.ops.convert_to_numpy(dense)))}
     found: Values = {}
     for name, value in pairs:
         found.update(named_outputs(value, f"{prefix}/{name}" if prefix else name))

@@ -164,8 +164,8 @@ def _reload(
             # Not before: reading it initialises the devices, which a loader may want to configure.
             loaded.environment = environment()
     expected = saved.observation if saved else None
+    random_state = _random_state(saved, theirs) if saved and theirs else {}
     if isinstance(model, keras.Model):
-        random_state = _random_state(saved, theirs) if saved and theirs else {}
         steps = expected.steps if expected and artifact.capability is Capability.RESUME else 0
         keep = bool(recipe.loader or recipe.builder)  # the user's own code may give the same model again
         modes = {output.mode for output in expected.outputs} if expected else set[str]()
@@ -188,7 +188,7 @@ def _reload(
     give_back()
     if form is not own:
         private.rename(moved)
-    once_more = Again(form, artifact, recipe, probe, loaded.observation, expected, folder)
+    once_more = Again(form, artifact, recipe, probe, loaded.observation, expected, folder, random_state)
     loaded.checks.extend(once_more.checks(other))
 
 

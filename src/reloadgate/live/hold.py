@@ -4,10 +4,11 @@ Kept and put back are every variable (model, optimizers, metrics, seed generator
 attribute of the model's objects, the names that Keras counts, and the random state of Python, NumPy and TensorFlow.
 """
 
+import contextlib
 import copy
 import logging
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +17,7 @@ import tensorflow as tf
 from keras.src.backend.common import global_state
 from tensorflow.python.eager import context as eager_context
 from tensorflow.python.framework import config as tf_config
+from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
 
 from reloadgate.live.catalog import Catalog
 from reloadgate.live.variables import components
@@ -35,6 +37,38 @@ class Held:
     def also(self, variables: Iterable[Any]) -> None:
         """Hold these too, every replica by itself."""
         self.values |= {id(one): (one, one.read_value()) for variable in variables for one in components(variable)}
+
+    @contextmanager
+    def others(self, known: Callable[[], set[int]]) -> Iterator[list[tuple[Any, tf.Tensor]]]:
+        """Hold also the variables that are used meanwhile and not listed, as a train step has whose state nobody tracks.
+
+        Each is read when its handle is first asked for, which is before anything is assigned to it: while a graph is traced,
+        or while an operation is prepared. The variables and values are in the list that is yielded, once the block has ended.
+
+        Args:
+            known: the identities of the handles that are listed; a first step makes more of them, as those of metrics.
+        """
+        original, found, before = BaseResourceVariable.handle, dict[int, tuple[Any, tf.Tensor]](), known()
+
+        def handle(variable: Any) -> Any:
+            own = original.fget(variable)
+            if id(own) not in before and id(own) not in found and hasattr(own, "numpy"):
+                with contextlib.suppress(tf.errors.OpError), tf.init_scope():
+                    value = tf.raw_ops.ReadVariableOp(resource=own, dtype=variable.dtype)
+                    if value.shape.is_compatible_with(variable.shape):  # one that is just being made has none yet
+                        found[id(own)] = variable, value
+            return own
+
+        kept: list[tuple[Any, tf.Tensor]] = []
+        BaseResourceVariable.handle = property(handle)
+        try:
+            yield kept
+        finally:
+            BaseResourceVariable.handle = original
+            after = known()
+            found = {identity: pair for identity, pair in found.items() if identity not in after}
+            self.values |= found
+            kept += found.values()
 
     def value(self, variable: Any) -> np.ndarray[Any, Any]:
         """A variable's value as it is held, of the first replica: not to be written to."""

@@ -16,8 +16,9 @@ from keras.src.saving import saving_lib
 
 from reloadgate.arrays import Array, ArrayWriter, array_digest
 from reloadgate.evidence import CALL, Graph, Group, Kind, Observation, Optimizer, Output, Variable
+from reloadgate.formats.built import build_optimizer
 from reloadgate.live import hold
-from reloadgate.live.behaviour import Behaviour, RandomState, Run, final_of, log_of, named_outputs
+from reloadgate.live.behaviour import Behaviour, RandomState, Run, final_of, log_of, named_outputs, put_random_state
 from reloadgate.live.catalog import STORED, Catalog, assets, catalog, metrics_state, optimizers_of, with_untracked
 from reloadgate.live.graphs import Traced, graphs, trace, trace_predict, untracked
 from reloadgate.live.look import Look, as_fit_gives_it
@@ -42,6 +43,7 @@ def observe(
     repeat: bool = False,
     keep: bool = True,
     random_state: RandomState | None = None,
+    first: Callable[[], object] = lambda: None,
 ) -> Observation:
     """Observe a model.
 
@@ -57,12 +59,15 @@ def observe(
         keep: leave the model bit for bit as it was; otherwise what formats store of it is gone afterwards, and never in memory
             twice: it is to be loaded again.
         random_state: values by storage path, put in place before the steps (the reloaded side).
+        first: called once the model and its optimizer are built, before the model does anything: `save` writes the artifacts
+            there, because steps may move what nobody can put back.
     """
     look = Look(model, probe, arrays)
     if not model.built and probe.rows:
         look.attempt(Group.STRUCTURE, "build", lambda: model(look.inputs[0], training=False))
     was_built = {id(optimizer): bool(optimizer.built) for optimizer in optimizers_of(model)}
-    _build_optimizers(look)
+    _build_optimizer(look)
+    first()
     listed = catalog(model)
     with hold.held(model, listed) as state, hold.deterministic_operations():
         shown = _Graphs(look, state, listed, predict=behaves, serve=behaves and serve, train=behaves and train)
@@ -99,6 +104,11 @@ def observe(
                 also=entry.also,
             )
         )
+    for key, name, value in behaviour.untracked() if runs else ():
+        described = arrays.put(f"before/{key}", value)
+        final, noise = final_of(look, key, runs)
+        if final is not None and final.sha256 != described.sha256:
+            variables.append(_untrained(key, Kind.UNTRACKED, described, name, final, noise))
     return Observation(
         class_name=type(model).__name__,
         config={key: value for key, value in config.items() if key != "compile_config"} if config else None,
@@ -118,16 +128,17 @@ def observe(
     )
 
 
-def glance(model: Any, probe: Probe) -> tuple[dict[str, str], dict[str, str]]:
+def glance(model: Any, probe: Probe, random_state: RandomState) -> tuple[dict[str, str], dict[str, str]]:
     """Digests alone: of every stored variable by storage path, and of `model(x, training=False)` by output.
 
     The model is not put back: it was loaded for this alone.
     """
     look = Look(model, probe, ArrayWriter())
-    _build_optimizers(look)
+    _build_optimizer(look)
     with hold.deterministic_operations():
         listed = catalog(model).entries
         variables = {e.key: array_digest(read(e.variable)) for e in listed if e.kind in STORED}
+        put_random_state(listed, random_state)
         outputs = named_outputs(model(look.inputs[0], training=False))
     return variables, {name: array_digest(value) for name, value in outputs.items()}
 
@@ -143,9 +154,10 @@ class _Graphs:
         self._look, self._state = look, state
         model, x, layers = look.model, look.inputs[0] if look.inputs else None, listed.layers
         batch = keras.tree.lists_to_tuples(keras.utils.pack_x_y_sample_weight(as_fit_gives_it(x)))
-        self.predict = self._traced(lambda: trace_predict(model, batch, layers)) if predict else None
-        self.serve = self._traced(lambda: trace(model, x, False, layers)) if serve else None
-        self.training = self._traced(lambda: trace(model, x, True, layers)) if train else None
+        eager = getattr(model, "run_eagerly", False)
+        self.predict = self._traced(lambda: trace_predict(model, batch, layers)) if predict and not eager else None
+        self.serve = self._traced(lambda: trace(model, x, False, layers)) if serve else None  # as an export, which is a graph
+        self.training = self._traced(lambda: trace(model, x, True, layers)) if train and not eager else None
         known = {id(component) for entry in listed.entries for component in components(entry.variable)}
         known |= {id(c) for metric in model.metrics for v in metric.variables for c in components(v)}
         traced = [one for one in (self.predict, self.serve, self.training) if one is not None]
@@ -156,7 +168,7 @@ class _Graphs:
         self.graphs = tuple[Graph, ...](graphs(shown)) if shown else ()
 
     def _traced(self, trace: Callable[[], Traced]) -> Traced | None:
-        if not self._look.probe.rows or getattr(self._look.model, "run_eagerly", False):
+        if not self._look.probe.rows:
             return None
         try:
             return trace()
@@ -167,11 +179,17 @@ class _Graphs:
             self._state.put_back_attributes()
 
 
-def _build_optimizers(look: Look) -> None:
-    """Slots of an optimizer exist only once it is built; one that was never built stays built afterwards."""
+def _build_optimizer(look: Look) -> None:
+    """Slots of an optimizer exist only once it is built; one that was never built stays built afterwards.
+
+    Where the model has trained with others that its own `compile` takes, Keras' default beside them is left as it is: its
+    `compile_from_config` would not build it.
+    """
     optimizer = getattr(look.model, "optimizer", None)
-    if isinstance(optimizer, keras.optimizers.Optimizer) and not optimizer.built and look.model.built:
-        look.attempt(Group.OPTIMIZER, "build", lambda: optimizer.build(look.model.trainable_variables))
+    own = type(look.model).compile_from_config is not keras.Model.compile_from_config
+    unused = own and any(other.built for other in optimizers_of(look.model) if other is not optimizer)
+    if isinstance(optimizer, keras.optimizers.Optimizer) and look.model.built and not unused:
+        look.attempt(Group.OPTIMIZER, "build", lambda: build_optimizer(look.model))
 
 
 # Optimizers, assets, metrics
@@ -207,8 +225,8 @@ def _metrics(look: Look) -> Iterator[Variable]:
         yield _untrained(key, Kind.METRIC, look.arrays.put(f"metric/{key}", read(variable), whole=True))
 
 
-def _untrained(key: str, kind: Kind, value: Array) -> Variable:
-    return Variable(key=key, path=key, name="", kind=kind, trainable=False, value=value, final=None, noise=0.0)
+def _untrained(key: str, kind: Kind, value: Array, path: str = "", final: Array | None = None, noise: float = 0.0) -> Variable:
+    return Variable(key=key, path=path or key, name="", kind=kind, trainable=False, value=value, final=final, noise=noise)
 
 
 # Configuration

@@ -31,7 +31,10 @@ def observe_served(served: Any, folder: Any, probe: Probe, arrays: ArrayWriter, 
     outputs = []
     if probe.rows:
         with hold.deterministic_operations():
+            states = [(variable, variable.read_value()) for variable in getattr(served, "variables", ())]
             first = look.attempt(Group.PREDICTIONS, SERVE, lambda: serve(served, look), {})
+            for variable, value in states:
+                variable.assign(value)  # a seed moves on with every call, and the live model was put back too
             second = look.attempt(Group.DETERMINISM, SERVE, lambda: serve(served, look), {})
         for name, value in first.items():
             constant = bool(value.shape[0] > 1 and all(row.tobytes() == value[0].tobytes() for row in value))
@@ -85,8 +88,9 @@ def _arranged(x: Any, function: Any) -> Any:
     demand."""
     ((wanted, *others), _) = function.concrete_functions[0].structured_input_signature
     leaves, specs = tf.nest.flatten(x), tf.nest.flatten(wanted)
-    by_order = not isinstance(x, Mapping) and not isinstance(wanted, Mapping) and not others
-    if not by_order or len(leaves) != len(specs):
+    by_order = not isinstance(x, Mapping) and not isinstance(wanted, Mapping)
+    by_name = isinstance(x, Mapping) and isinstance(wanted, Mapping) and {*x} == {*wanted}
+    if others or not (by_order or by_name) or len(leaves) != len(specs):
         return x
     return tf.nest.pack_sequence_as(wanted, [_cast(leaf, spec) for leaf, spec in zip(leaves, specs, strict=True)])
 
