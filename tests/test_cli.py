@@ -136,6 +136,7 @@ def test_without_arguments_the_command_explains_itself(run: Run) -> None:
 def test_a_path_is_verified_where_params_yaml_names_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text("policy: {location: any}\n")
+    Path("models/wine/1").mkdir(parents=True)
     (subject,) = subjects_named(["models/wine/1"])
     assert subject.path == "models/wine/1"
 
