@@ -181,9 +181,9 @@ def test_a_save_whose_disk_is_full_says_so_and_leaves_nothing(
     where, name = (keras_archive, "save") if when == "Keras saves" else (recording, when)
     does, limits = getattr(where, name), resource.getrlimit(resource.RLIMIT_FSIZE)
 
-    def full(*arguments: Any) -> Any:
+    def full(*arguments: Any, **named: Any) -> Any:
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
-        return does(*arguments)
+        return does(*arguments, **named)
 
     monkeypatch.setattr(where, name, full)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

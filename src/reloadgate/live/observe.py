@@ -67,6 +67,8 @@ def observe(
         look.attempt(Group.STRUCTURE, "build", lambda: model(look.inputs[0], training=False))
     was_built = {id(optimizer): bool(optimizer.built) for optimizer in optimizers_of(model)}
     _build_optimizer(look)
+    # Before anything is written: Keras takes the optimizer out of the settings of a model that it writes as `.h5`.
+    config = look.attempt(Group.STRUCTURE, "configuration", lambda: _stored_config(model))
     first()
     listed = catalog(model)
     with hold.held(model, listed) as state, hold.deterministic_operations():
@@ -76,8 +78,6 @@ def observe(
             entry.key: arrays.put(f"before/{entry.key}", state.value(entry.variable), whole=entry.kind in RESTORED)
             for entry in listed.entries
         }
-        # As it is now: a configuration may name the values of variables.
-        config = look.attempt(Group.STRUCTURE, "configuration", lambda: _stored_config(model))
         kept, metrics = tuple(_assets(look, listed)), tuple(_metrics(look))
         optimizers = tuple(_optimizer(look, path, o, listed, was_built.get(id(o), False)) for path, o in listed.optimizers)
         behaviour = Behaviour(look, state, listed, random_state or {}, watching=repeat)
