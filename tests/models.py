@@ -300,6 +300,40 @@ def queueing() -> keras.Model:
     return model
 
 
+class Count:
+    """A plain object that no walk over a model takes for state."""
+
+    __slots__ = ("steps",)
+
+    def __init__(self) -> None:
+        self.steps = 0
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Counting(Unpacking):
+    """Its file tells how many steps it has taken, which it counts out of anyone's reach."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.count = Count()
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        self.count.steps += 1
+        return super().train_step(data)
+
+    def save_own_variables(self, store: Any) -> None:
+        store["steps"] = np.array(self.count.steps)
+
+    def load_own_variables(self, store: Any) -> None:
+        self.count.steps = int(store["steps"][()])
+
+
+def counting() -> keras.Model:
+    model = Counting()
+    model.compile(keras.optimizers.Adam(0.01), run_eagerly=True)
+    return model
+
+
 def data(name: str) -> Batch:
     """24 rows for the model of that name."""
     x = _numbers(4)

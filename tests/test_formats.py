@@ -117,7 +117,21 @@ def test_state_that_only_the_steps_use_is_put_back_and_missed_where_it_is_lost(
     assert check(tmp_path / "checkpoint/1").status is Status.PASS, failing(check(tmp_path / "checkpoint/1"))
     verdict = check(tmp_path / "keras/1")
     assert verdict.status is Status.FAIL
-    assert "untracked/steps/0" in {f.row.subject for f in verdict.of(Status.UNVERIFIED)}
+    assert "untracked/train step/0" in {f.row.subject for f in verdict.of(Status.UNVERIFIED)}
+
+
+def test_an_artifact_holds_what_the_model_was_before_its_steps(keras: Any, models: Any, tmp_path: Path, check: Check) -> None:
+    import h5py
+
+    model, batch = train(keras, models, "counting")
+    before = model.count.steps
+    reloadgate.save(
+        model, tmp_path / "1", probe=batch, formats=("weights",), builder="models:counting", imports=("models",),
+        code_path=(str(HERE),), location="any",
+    )  # fmt: skip
+    with h5py.File(tmp_path / "1/model.weights.h5") as file:
+        assert file["vars/steps"][()] == before == 6
+    assert check(tmp_path / "1").status is Status.PASS, failing(check(tmp_path / "1"))
 
 
 def test_steps_that_end_in_nan_prove_nothing(keras: Any, models: Any, tmp_path: Path, check: Check) -> None:

@@ -127,6 +127,9 @@ MODES = (CALL, PREDICT, SERVE, TRAINING)
 """`model(x, training=False)`; `model.predict(x)`; the same as a graph without XLA, as a SavedModel serves it;
 `model(x, training=True)` as a graph, with the recorded random state."""
 
+TRAIN_STEP = "train step"
+"""In keys of variables that only the train step uses, where others name a layer: no storage path has a space."""
+
 
 @noun
 class Graph:

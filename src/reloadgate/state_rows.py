@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from reloadgate.comparison import Outcome, Row
-from reloadgate.evidence import Group, Kind, Observation, Optimizer, ReloadedEvidence, Variable
+from reloadgate.evidence import TRAIN_STEP, Group, Kind, Observation, Optimizer, ReloadedEvidence, Variable
 from reloadgate.formats import FORMATS
 from reloadgate.rows import ABSENT, Side, advanced, array_row, row_of, setting_row, setting_rows
 
@@ -287,7 +287,7 @@ def _untracked(expected: Side, seen: Side, outcome: Outcome) -> Iterator[Row]:
         if key in then and key in now and then[key].value.sha256 == now[key].value.sha256:
             continue
         layer = key.split("/", 1)[1].rpartition("/")[0]
-        if layer == "steps":
+        if layer == TRAIN_STEP:
             detail = (
                 f"the training steps move the variable {(then.get(key) or now[key]).path}, which Keras does not track: it is "
                 "another after the reload, or gone. Make it with add_weight, in a layer or the model itself"

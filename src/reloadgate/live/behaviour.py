@@ -10,16 +10,13 @@ import numpy as np
 from keras.src.backend.common import global_state
 
 from reloadgate.arrays import Array, Kept, plain
-from reloadgate.evidence import CALL, PREDICT, SERVE, TRAINING, Group, Log, Output
+from reloadgate.evidence import CALL, PREDICT, SERVE, TRAIN_STEP, TRAINING, Group, Log, Output
 from reloadgate.live.catalog import STORED, Catalog, Entry, optimizers_of
 from reloadgate.live.graphs import Traced
 from reloadgate.live.hold import Held
 from reloadgate.live.look import Look, as_fit_gives_it, noise_between
 from reloadgate.live.reach import Reached, watched_units
 from reloadgate.live.variables import components, give_back, read, write
-
-STEPS = "untracked/steps"
-"""Where variables are that only the train step uses, by the order in which it does."""
 
 Values = dict[str, np.ndarray[Any, Any]]
 RandomState = Mapping[str, np.ndarray[Any, Any]]
@@ -131,7 +128,7 @@ class Behaviour:
     def untracked(self) -> Iterator[tuple[str, str, np.ndarray[Any, Any]]]:
         """Keys, names and values, before the steps, of what the train step uses beside what is listed."""
         for position, (variable, value) in enumerate(self.others):
-            yield f"{STEPS}/{position}", variable.name, np.asarray(value)
+            yield f"untracked/{TRAIN_STEP}/{position}", variable.name, np.asarray(value)
 
     def _steps(self, steps: int, number: int) -> "Run":
         run, model = Run(), self.look.model
@@ -149,7 +146,7 @@ class Behaviour:
         for entry in self.listed.entries:
             run.finals[entry.key] = self.look.arrays.put(f"after{number or ''}/{entry.key}", read(entry.variable))
         for position, (variable, _) in enumerate(self.others):
-            key = f"{STEPS}/{position}"
+            key = f"untracked/{TRAIN_STEP}/{position}"
             run.finals[key] = self.look.arrays.put(f"after{number or ''}/{key}", read(variable))
         run.moved_attributes = self.state.put_back_attributes()
         return run

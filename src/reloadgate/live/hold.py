@@ -66,9 +66,8 @@ class Held:
         finally:
             BaseResourceVariable.handle = original
             after = known()
-            found = {identity: pair for identity, pair in found.items() if identity not in after}
-            self.values |= found
-            kept += found.values()
+            kept += [pair for identity, pair in found.items() if identity not in after]
+            self.values |= {id(variable): (variable, value) for variable, value in kept}
 
     def value(self, variable: Any) -> np.ndarray[Any, Any]:
         """A variable's value as it is held, of the first replica: not to be written to."""
