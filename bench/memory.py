@@ -24,7 +24,7 @@ def verified(version: Path, out: Path) -> None:
 
     artifact = read_saved(version / EVIDENCE_DIR)[0].artifacts[0]
     with tempfile.TemporaryDirectory() as folder:
-        reload_artifact(version, artifact, out, Path(folder), uncontained="", strict=False, depth=Depth.AGAIN)
+        reload_artifact(version, artifact, out, Path(folder), uncontained="", strict=False, depth=Depth.AGAIN, opened=set)
 
 
 def resnet(version: Path, steps: int) -> None:

@@ -35,7 +35,9 @@ def run(job: dict[str, Any], folder: str) -> None:
         np.random.seed()  # which a fork would share with its siblings; Python's own generator sees to itself
         version, out, steps = Path(job["version"]), Path(job["out"]), Steps()
         artifact, depth = from_dict(Artifact, job["artifact"]), Depth(job["depth"])
-        reload_artifact(version, artifact, out, Path(folder), uncontained=uncontained, strict=job["strict"], depth=depth)
+        reload_artifact(
+            version, artifact, out, Path(folder), uncontained=uncontained, strict=job["strict"], depth=depth, opened=steps.opened
+        )
         steps.write(out, version, out, Path(folder))
     except BaseException:
         traceback.print_exc()

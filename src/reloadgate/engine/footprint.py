@@ -49,13 +49,24 @@ class Steps:
         self._read: set[str] = set()
         self._made: set[str] = set()
         self._outside: set[str] = set()
+        self._opened: set[str] = set()
         sys.addaudithook(self._hear)
+
+    def opened(self) -> set[str]:
+        """The files that were opened since this was last asked, imports and what is installed or was made here left out."""
+        opened, self._opened = self._opened, set()
+        roots = self._roots()
+        return {path for path in opened if not (path + os.sep).startswith(roots)}
+
+    def _roots(self, *own: Path) -> tuple[str, ...]:
+        """The beginnings of paths that are accounted for."""
+        installed = {*sysconfig.get_paths().values(), sysconfig.get_paths(vars={"base": sys.base_prefix})["stdlib"]}
+        known = [*installed, *_KERNEL, *map(str, (_PACKAGE, *own))]
+        return (*(os.path.realpath(root) + os.sep for root in known), *(path + os.sep for path in self._made))
 
     def write(self, out: Path, *own: Path) -> None:
         """Write the footprint into `out`; `own` are folders whose files are accounted for."""
-        installed = {*sysconfig.get_paths().values(), sysconfig.get_paths(vars={"base": sys.base_prefix})["stdlib"]}
-        known = [*installed, *_KERNEL, *map(str, (_PACKAGE, out, *own))]
-        roots = (*(os.path.realpath(root) + os.sep for root in known), *(path + os.sep for path in self._made))
+        roots = self._roots(out, *own)
         files, unknown = {}, set(self._outside)
         for path in sorted(self._read | imported()):
             if (path + os.sep).startswith(roots) or f"{os.sep}__pycache__{os.sep}" in path:  # made of what is listed itself
@@ -75,6 +86,19 @@ class Steps:
         if event in ("open", "os.mkdir") and isinstance(arguments[0], (str, bytes)):
             path = os.path.realpath(os.fsdecode(arguments[0]))
             new = event == "os.mkdir" or (isinstance(arguments[2], int) and arguments[2] & (os.O_TRUNC | os.O_EXCL))
-            (self._made if new and path not in self._read else self._read).add(path)
+            made = new and path not in self._read
+            (self._made if made else self._read).add(path)
+            if not made and not _importing():
+                self._opened.add(path)
         elif event in _OUTSIDE and not (event == "os.fork" and _PACKAGE in Path(sys._getframe(1).f_code.co_filename).parents):
             self._outside.add(event)  # inspection forks too: it reads the artifact, and runs nothing of it
+
+
+def _importing() -> bool:
+    """Whether a module is being imported: what it reads then is its own."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None:
+        frame = frame.f_back
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+    return False

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ from reloadgate.live.declared import declared
 from reloadgate.live.environment import environment, set_threads
 from reloadgate.live.look import as_inputs
 from reloadgate.live.observe import observe
+from reloadgate.live.outside import outside, strayed, tell_of_opens
 from reloadgate.live.served import observe_served
 from reloadgate.live.variables import give_back
 from reloadgate.live.version_files import copy_and_hash, stamps, unchanged
@@ -73,7 +74,15 @@ class Loaded:
 
 
 def reload_artifact(
-    version: Path, artifact: Artifact, out: Path, folder: Path, *, uncontained: str, strict: bool, depth: Depth
+    version: Path,
+    artifact: Artifact,
+    out: Path,
+    folder: Path,
+    *,
+    uncontained: str,
+    strict: bool,
+    depth: Depth,
+    opened: Callable[[], set[str]],
 ) -> None:
     """Reload one artifact and write `evidence.json` and `arrays.npz` into `out`.
 
@@ -83,12 +92,14 @@ def reload_artifact(
         uncontained: why this process can still reach the network; "" where it cannot.
         strict: keep what inspection refuses from the user's own loader too.
         depth: how far to look.
+        opened: the files that this process opened since it was last asked.
     """
     started = time.monotonic()
     saved, theirs, seal = _saved(version)
     recipe = saved.recipe if saved else NO_RECIPE
     private = folder / "copy"
     private.mkdir()
+    tell_of_opens()
     before = stamps(version) if artifact.format == own.NAME else {}
     files = copy_and_hash(version, artifact, private, bare=saved is None)
     _make_importable(recipe, version)
@@ -104,7 +115,7 @@ def reload_artifact(
         trusted = artifact.format == own.NAME and not strict
         if trusted or HARMLESS.issuperset(finding.code for finding in refused):
             with quick_walks():
-                _reload(artifact, version, private, folder, saved, theirs, recipe, arrays, loaded, depth)
+                _reload(artifact, version, private, folder, saved, theirs, recipe, arrays, loaded, depth, opened)
             if artifact.format == own.NAME:
                 loaded.checks.append(unchanged(version, before))
         else:
@@ -146,6 +157,7 @@ def _reload(
     arrays: ArrayWriter,
     loaded: Loaded,
     depth: Depth,
+    opened: Callable[[], set[str]],
 ) -> None:
     form = format_named(artifact.format)
     loaded.stored_config = form.stored_config(private / artifact.path)
@@ -157,6 +169,7 @@ def _reload(
     probe = _probe(version, saved)
     inputs = as_inputs(probe.x) if probe.rows else None
     behaves = depth is not Depth.STATE
+    opened()
     with _catching_warnings(loaded.warnings):
         try:
             model = form.load(first, recipe, inputs)
@@ -182,6 +195,8 @@ def _reload(
         )
     else:
         loaded.observation = observe_served(model, first, probe if behaves else Probe(), arrays, expected)
+    code = [project_root(version) or version] if form.NEEDS_BUILDER else []  # the builder's own settings
+    loaded.checks.extend(outside(opened(), loaded.stored_config, version, folder, *code))
     if not probe.rows or depth is not Depth.AGAIN:
         return
     del model  # one at a time is in memory
@@ -190,6 +205,8 @@ def _reload(
         private.rename(moved)
     once_more = Again(form, artifact, recipe, probe, loaded.observation, expected, folder, random_state)
     loaded.checks.extend(once_more.checks(other))
+    if form is own:
+        loaded.checks.extend(strayed(opened(), version))
 
 
 def _begin(artifact: Artifact, saved: SavedEvidence | None) -> None:

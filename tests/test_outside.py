@@ -1,0 +1,90 @@
+"""What a reload reads and the version does not hold: named, and no pass."""
+
+from collections.abc import Callable
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+import reloadgate
+from reloadgate.verdict import Status, Verdict
+
+pytestmark = pytest.mark.keras
+
+HERE = Path(__file__).parent
+Check = Callable[..., Verdict]
+CODE = """
+    from pathlib import Path
+
+    import h5py
+    import keras
+    import models
+    import numpy as np
+    import tensorflow as tf
+
+    HERE = Path(__file__).parent
+    IMPORTED = (HERE / "data/imported.txt").read_text()
+
+    def contained(version):
+        (HERE / "beside.txt").read_text()
+        return keras.models.load_model(version / "model.keras")
+
+    def reaching(version):
+        (HERE / "data/python.txt").read_text()
+        tf.io.gfile.GFile(str(HERE / "data/tensorflow.txt")).read()
+        tf.train.load_checkpoint(str(HERE / "data/checkpoint")).get_variable_to_shape_map()
+        with h5py.File(HERE / "data/hdf5.h5") as file:
+            file["numbers"]
+        return keras.models.load_model(version / "model.keras")
+
+    def strayed(version):
+        return keras.models.load_model(HERE / "strayed/1/model.keras")
+"""
+
+
+LOADERS = ("contained", "reaching", "strayed")
+READ = ("checkpoint.index", "hdf5.h5", "python.txt", "tensorflow.txt")
+
+
+@pytest.fixture(scope="module")
+def folder(keras: Any, models: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A version `<loader>/1` for every loader, beside which `data` lies."""
+    import h5py
+    import tensorflow as tf
+
+    folder = tmp_path_factory.mktemp("outside")
+    (folder / "loaders.py").write_text(dedent(CODE))
+    (folder / "beside.txt").write_text("the code's own")
+    (folder / "data").mkdir()
+    for name in ("python.txt", "tensorflow.txt", "imported.txt"):
+        (folder / "data" / name).write_text("of nobody")
+    with h5py.File(folder / "data/hdf5.h5", "w") as file:
+        file["numbers"] = [1.0]
+    tf.train.Checkpoint(number=tf.Variable(1.0)).write(str(folder / "data/checkpoint"))
+    model, batch = models.plain(), models.data("plain")
+    model.fit(*batch, verbose=0)
+    for loader in LOADERS:
+        (folder / loader / "1").mkdir(parents=True)
+        model.save(folder / loader / "1/model.keras")
+        code = (str(folder), str(HERE))
+        reloadgate.record(model, folder / loader / "1", probe=batch, loader=f"loaders:{loader}", code_path=code)
+    return folder
+
+
+def test_what_lies_beside_its_code_or_is_read_while_that_is_imported_is_the_loaders_own(folder: Path, check: Check) -> None:
+    verdict = check(folder / "contained/1")
+    assert verdict.status is Status.PASS, [f.message for f in verdict.of(Status.UNVERIFIED)]
+
+
+def test_files_that_the_version_does_not_hold_are_named_whoever_opens_them(folder: Path, check: Check) -> None:
+    verdict = check(folder / "reaching/1")
+    assert verdict.status is Status.UNVERIFIED
+    found = [(f.row.group, f.row.subject) for f in verdict.of(Status.UNVERIFIED)]
+    assert found == [("relocation", str(folder / "data" / name)) for name in READ]
+
+
+def test_a_loader_that_reads_elsewhere_than_it_is_told_fails(folder: Path, check: Check) -> None:
+    verdict = check(folder / "strayed/1")
+    found = [f.row for f in verdict.of(Status.FAIL)]
+    assert [(row.group, row.subject) for row in found] == [("relocation", str(folder / "strayed/1/model.keras"))]
