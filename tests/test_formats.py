@@ -179,6 +179,25 @@ def test_a_seeding_builder_passes_nothing_that_the_file_does_not_hold(only: Only
     assert "optimizer" in failing(check(version))
 
 
+@pytest.mark.parametrize(("factor", "holds"), [(1.0, True), (2.0, False)])
+def test_what_a_server_is_answered_is_held_against_the_model_too(factor: float, holds: bool, only: Only, check: Check) -> None:
+    """The signature is another function than what Python calls, which serves what it did."""
+    import tensorflow as tf
+
+    folder = only("plain", "saved_model") / "saved_model"
+    served = tf.saved_model.load(str(folder))
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 4), name="x")])
+    def signature(x: Any) -> dict[str, Any]:
+        return {"output_0": factor * served.serve(x)}
+
+    tf.saved_model.save(served, str(folder), signatures={"serving_default": signature})
+    reseal(folder.parent)
+    verdict = check(folder.parent, policy_from({"location": "any", "requires": {"version": "infer"}}))
+    found = {f.row.subject for f in verdict.of(Status.FAIL) if f.row.group == Group.PREDICTIONS}
+    assert found == (set() if holds else {"serve: output"})
+
+
 def test_variables_that_no_file_fills_are_no_numbers(keras: Any) -> None:
     import numpy as np
 

@@ -119,6 +119,26 @@ def test_a_python_attribute_that_the_steps_move_is_put_back_and_named(keras: Any
     assert set(saved.observation.moved_attributes) >= {"counting.calls", "counting.seen"}
 
 
+def test_a_model_without_a_configuration_has_its_compile_settings_all_the_same(keras: Any, tmp_path: Path) -> None:
+    class Around(keras.Model):
+        def __init__(self, inner: Any) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def call(self, x: Any) -> Any:
+            return self.inner(x)
+
+    model = Around(keras.layers.Dense(2))
+    model.compile("sgd", "mse", metrics=["mae"])
+    version = tmp_path / "m/1"
+    version.mkdir(parents=True)
+    reloadgate.record(model, version, probe=batch(), loader="nothing:load", steps=0)
+    observed = read_saved(version / EVIDENCE_DIR)[0].observation
+    assert observed.config is None
+    assert observed.compile_config is not None
+    assert (observed.compile_config["loss"], observed.compile_config["metrics"]) == ("mse", ["mae"])
+
+
 def test_the_evidence_holds_every_kind_of_state(keras: Any, tmp_path: Path) -> None:
     model = rich_model(keras)
     model.fit(*batch(), batch_size=16, verbose=0)

@@ -5,14 +5,16 @@ train function is traced afresh, because a function that was traced for another 
 from the saved evidence is put in place before the steps, so that lost random state and a lost optimizer are told apart.
 """
 
+import contextlib
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from keras.src.saving import saving_lib
+from keras.src.saving import saving_lib, serialization_lib
 
 from reloadgate.arrays import Array, ArrayWriter, array_digest
 from reloadgate.evidence import CALL, Graph, Group, Kind, Observation, Optimizer, Output, Variable
@@ -112,7 +114,7 @@ def observe(
     return Observation(
         class_name=type(model).__name__,
         config={key: value for key, value in config.items() if key != "compile_config"} if config else None,
-        compile_config=config.get("compile_config") if config else None,
+        compile_config=config.get("compile_config") if config else _compile_config(model),
         compiled=bool(getattr(model, "compiled", False)),
         variables=tuple(variables),
         assets=kept,
@@ -235,6 +237,13 @@ def _untrained(key: str, kind: Kind, value: Array, path: str = "", final: Array 
 def _stored_config(model: Any) -> dict[str, Any]:
     """What Keras would write as `config.json`, by Keras' own serializer, so that a file can be held against it."""
     return json_object(saving_lib._serialize_model_as_json(model)[0])
+
+
+def _compile_config(model: Any) -> dict[str, Any] | None:
+    """The settings of `compile` alone, of a model that has no configuration; None where Keras cannot write them."""
+    with contextlib.suppress(Exception):
+        return json_object(json.dumps(serialization_lib.serialize_dict(model.get_compile_config())))
+    return None
 
 
 def _plain_json(value: Any) -> Any:

@@ -1,12 +1,13 @@
 """Observing what has no Keras model any more: a SavedModel, which serves a graph."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
+from tensorflow.python.util import nest
 
 from reloadgate.arrays import ArrayWriter, array_digest
 from reloadgate.errors import ObservationError
@@ -31,15 +32,14 @@ def observe_served(served: Any, folder: Any, probe: Probe, arrays: ArrayWriter, 
     outputs = []
     if probe.rows:
         with hold.deterministic_operations():
-            states = [(variable, variable.read_value()) for variable in getattr(served, "variables", ())]
             first = look.attempt(Group.PREDICTIONS, SERVE, lambda: serve(served, look), {})
-            for variable, value in states:
-                variable.assign(value)  # a seed moves on with every call, and the live model was put back too
             second = look.attempt(Group.DETERMINISM, SERVE, lambda: serve(served, look), {})
+            answered = look.attempt(Group.PREDICTIONS, "serving_default", lambda: signed(served, look), {})
         for name, value in first.items():
             constant = bool(value.shape[0] > 1 and all(row.tobytes() == value[0].tobytes() for row in value))
             noise = noise_between(value, second.get(name))
-            kept = arrays.put(f"{SERVE}/{name}", value, whole=True)
+            # Where a server answers otherwise, that is what users get.
+            kept = arrays.put(f"{SERVE}/{name}", answered.get(name, value), whole=True)
             outputs.append(Output(mode=SERVE, name=name, value=kept, noise=noise, constant=constant))
     return Observation(
         class_name=type(served).__name__,
@@ -70,17 +70,50 @@ def glance_served(served: Any, folder: Any, probe: Probe, expected: Observation 
 
 
 def serve(served: Any, look: Look) -> Values:
-    """What the SavedModel answers to the probe, by the names of the live model's outputs."""
-    x = tf.nest.map_structure(lambda leaf: leaf if tf.is_tensor(leaf) else tf.constant(leaf), look.inputs[0])
+    """What the SavedModel answers to the probe, by the names of the live model's outputs; its variables are put back."""
+    x, signature = _tensors(look), served.signatures.get("serving_default")
     if callable(getattr(served, "serve", None)):
-        return named_outputs(served.serve(_arranged(x, served.serve)))
-    signature = served.signatures.get("serving_default")
+        return _answer(served, lambda: named_outputs(served.serve(_arranged(x, served.serve))))
     if signature is None:
         raise ObservationError(f"it has no `serve` and no signature serving_default, only {sorted(served.signatures)}")
-    outputs = named_outputs(signature(**_by_name(x, signature)))
+    outputs = _answer(served, lambda: named_outputs(signature(**_by_name(x, signature))))
     if set(outputs) == {"output_0"}:
         return {"output": outputs["output_0"]}
     return {name.removeprefix("output_"): value for name, value in outputs.items()}
+
+
+def signed(served: Any, look: Look) -> Values:
+    """What a server answers, by the signature `serving_default`, where Python is answered by `serve`: it may be another function.
+
+    Nothing where there is no such signature, or where its inputs or outputs cannot be told from one another.
+    """
+    x, signature = _tensors(look), served.signatures.get("serving_default")
+    if signature is None or not callable(getattr(served, "serve", None)):
+        return {}
+    try:
+        inputs = _by_name(x, signature)
+    except ObservationError:
+        return {}
+    outputs = _answer(served, lambda: named_outputs(signature(**inputs)))
+    structure = served.serve.concrete_functions[0].structured_outputs
+    if isinstance(structure, Mapping):
+        return outputs
+    names = [path or "output" for path, _ in nest.flatten_with_joined_string_paths(structure)]
+    return {name: outputs[f"output_{number}"] for number, name in enumerate(names) if f"output_{number}" in outputs}
+
+
+def _tensors(look: Look) -> Any:
+    return tf.nest.map_structure(lambda leaf: leaf if tf.is_tensor(leaf) else tf.constant(leaf), look.inputs[0])
+
+
+def _answer(served: Any, function: Callable[[], Values]) -> Values:
+    """A seed moves on with every call, and the live model was put back too."""
+    states = [(variable, variable.read_value()) for variable in getattr(served, "variables", ())]
+    try:
+        return function()
+    finally:
+        for variable, value in states:
+            variable.assign(value)
 
 
 def _arranged(x: Any, function: Any) -> Any:
