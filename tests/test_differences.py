@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
+from hypothesis.extra.numpy import array_shapes, arrays
 
 from builders import kept
 from reloadgate.arrays import SKETCH_BLOCK, WHOLE_BYTES, Kept, np_dtype, sketch
@@ -66,6 +66,24 @@ def test_a_difference_is_what_its_words_say(pair: tuple[np.ndarray, np.ndarray])
     assert (found.max_abs == 0) == bool(np.all(expected == seen))
 
 
+KINDS = st.sampled_from(["bool", "int8", "int64", "uint16", "uint64", "float16", "float32", "float64", "complex64"])
+SHAPED = st.tuples(KINDS, array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3)).flatmap(
+    lambda kind: st.tuples(*[arrays(*kind)] * 2)
+)
+
+
+@given(SHAPED)
+@settings(max_examples=300, deadline=None, database=None)
+def test_arrays_of_every_kind_and_shape_are_measured_or_said_to_be_no_numbers(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    expected, seen = pair
+    found = value_difference(expected, seen)
+    if found is None:
+        assert expected.dtype.kind in "fc"
+    else:
+        assert (found.max_abs > 0) == (expected.tobytes() != seen.tobytes())
+        assert found.differing <= expected.size
+
+
 def test_zeros_of_two_signs_are_not_the_same_bits() -> None:
     found = measured(np.array([0.0]), np.array([-0.0]))
     assert (found.max_abs > 0, found.max_ulp, found.differing) == (True, 0, 0)
@@ -75,6 +93,7 @@ def test_zeros_of_two_signs_are_not_the_same_bits() -> None:
     ("expected", "seen", "max_abs", "max_rel", "max_ulp", "differing"),
     [
         (np.array([1, 5], np.int32), np.array([1, 2], np.int32), 3, 0.6, None, 1),
+        (np.array([[1, 5], [2, 2]], np.int32), np.array([[1, 2], [2, 2]], np.int32), 3, 0.6, None, 1),
         (np.array([0, 255], np.uint8), np.array([255, 0], np.uint8), 255, 1, None, 2),
         (np.array([True, False]), np.array([False, False]), 1, 1, None, 1),
         (np.array([3 + 4j]), np.array([0j]), 5, 1, None, 1),

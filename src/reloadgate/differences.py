@@ -43,7 +43,7 @@ def value_difference(expected: np.ndarray[Any, Any], seen: np.ndarray[Any, Any])
     if expected.tobytes() == seen.tobytes():
         return _NONE
     with np.errstate(over="ignore"):
-        gap = _gap(expected, seen) if expected.dtype.kind in "iu" else np.abs(a - b)
+        gap = _gap(expected, seen).ravel() if expected.dtype.kind in "iu" else np.abs(a - b)
     if not np.isfinite(gap).all():
         return None  # two finite numbers may lie further apart than one number can say
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
