@@ -300,6 +300,34 @@ def queueing() -> keras.Model:
     return model
 
 
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Scaling(Subclassed):
+    """Only its test step uses what it is given."""
+
+    def __init__(self, scale: float = 1.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.scale = scale
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        x, y = data
+        return {"scaled": keras.ops.mean((self(x, training=False) / self.scale - y) ** 2)}
+
+    def get_config(self) -> dict[str, Any]:
+        return {"scale": self.scale}
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Forgetting(Scaling):
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+
+def scaling(kind: type[Scaling] = Scaling) -> keras.Model:
+    model = kind(scale=3.0)
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    return model
+
+
 class Count:
     """A plain object that no walk over a model takes for state."""
 

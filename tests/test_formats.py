@@ -26,7 +26,7 @@ pytestmark = pytest.mark.keras
 HERE = Path(__file__).parent
 WRITTEN = tuple(name for name in FORMATS if name != own.NAME)
 MODELS = ("plain", "branching", "listed", "subclassed", "words")
-ODD = ("adding_loss", "unpacking", "two", "telling", "given_two", "results", "labels", "sampling")
+ODD = ("adding_loss", "unpacking", "two", "telling", "given_two", "results", "labels", "sampling", "scaling")
 SERVED = ("sampling", "eager", "branching_in_float64")
 """Healthy in ways that a careless observer takes for faults."""
 
@@ -118,6 +118,13 @@ def test_state_that_only_the_steps_use_is_put_back_and_missed_where_it_is_lost(
     verdict = check(tmp_path / "keras/1")
     assert verdict.status is Status.FAIL
     assert "untracked/train step/0" in {f.row.subject for f in verdict.of(Status.UNVERIFIED)}
+
+
+def test_what_only_a_test_step_uses_is_missed_where_it_is_lost(keras: Any, models: Any, tmp_path: Path, check: Check) -> None:
+    model, batch = models.scaling(models.Forgetting), models.data("scaling")
+    model.fit(*batch, verbose=0)
+    reloadgate.save(model, tmp_path / "1", probe=batch, imports=("models",), code_path=(str(HERE),), location="any")
+    assert {f.row.subject for f in check(tmp_path / "1").of(Status.FAIL)} == {"val_scaled per step"}
 
 
 def test_an_artifact_holds_what_the_model_was_before_its_steps(keras: Any, models: Any, tmp_path: Path, check: Check) -> None:

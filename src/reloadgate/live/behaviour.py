@@ -142,14 +142,25 @@ class Behaviour:
             with self.state.others(self._known) if number == step == 0 else contextlib.nullcontext(self.others) as self.others:
                 logs = model.train_function(iter([batch]))
             for name, value in _flat(logs):
-                run.logs.setdefault(name, []).append(float(np.mean(np.asarray(value, dtype=np.float64))))
+                run.logs.setdefault(name, []).append(_mean(value))
         for entry in self.listed.entries:
             run.finals[entry.key] = self.look.arrays.put(f"after{number or ''}/{entry.key}", read(entry.variable))
         for position, (variable, _) in enumerate(self.others):
             key = f"untracked/{TRAIN_STEP}/{position}"
             run.finals[key] = self.look.arrays.put(f"after{number or ''}/{key}", read(variable))
+        if type(model).test_step is not keras.Model.test_step:
+            run.logs |= self._evaluated(batch)
         run.moved_attributes = self.state.put_back_attributes()
         return run
+
+    def _evaluated(self, batch: Any) -> dict[str, list[float]]:
+        """What a test step of the model's own says of the batch, as `fit` names it; nothing where it does not take such a one."""
+        model = self.look.model
+        with contextlib.suppress(Exception):
+            model.make_test_function(force=True)
+            model.reset_metrics()
+            return {f"val_{name}": [_mean(value)] for name, value in _flat(model.test_function(iter([batch])))}
+        return {}
 
 
 def put_random_state(entries: Iterable[Entry], random_state: RandomState) -> None:
@@ -174,6 +185,10 @@ def _flat(logs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from _flat(value)
         else:
             yield name, value
+
+
+def _mean(value: Any) -> float:
+    return float(np.mean(np.asarray(value, dtype=np.float64)))
 
 
 def log_of(look: Look, name: str, runs: list[Run]) -> Log:
