@@ -328,6 +328,26 @@ def scaling(kind: type[Scaling] = Scaling) -> keras.Model:
     return model
 
 
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Dropping(keras.optimizers.schedules.LearningRateSchedule):
+    """It forgets when the rate drops, which is long after the resumed steps."""
+
+    def __init__(self, after: int = 10_000) -> None:
+        self.after = after
+
+    def __call__(self, step: Any) -> Any:
+        return keras.ops.where(step < self.after, 0.01, 0.001)
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+
+def dropping(after: int = 10_000) -> keras.Model:
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(Dropping(after)), "mse")
+    return model
+
+
 class Count:
     """A plain object that no walk over a model takes for state."""
 

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.keras
 HERE = Path(__file__).parent
 WRITTEN = tuple(name for name in FORMATS if name != own.NAME)
 MODELS = ("plain", "branching", "listed", "subclassed", "words")
-ODD = ("adding_loss", "unpacking", "two", "telling", "given_two", "results", "labels", "sampling", "scaling")
+ODD = ("adding_loss", "unpacking", "two", "telling", "given_two", "results", "labels", "sampling", "scaling", "dropping")
 SERVED = ("sampling", "eager", "branching_in_float64")
 """Healthy in ways that a careless observer takes for faults."""
 
@@ -125,6 +125,15 @@ def test_what_only_a_test_step_uses_is_missed_where_it_is_lost(keras: Any, model
     model.fit(*batch, verbose=0)
     reloadgate.save(model, tmp_path / "1", probe=batch, imports=("models",), code_path=(str(HERE),), location="any")
     assert {f.row.subject for f in check(tmp_path / "1").of(Status.FAIL)} == {"val_scaled per step"}
+
+
+def test_what_a_schedule_does_long_after_the_steps_is_missed_where_it_is_lost(
+    keras: Any, models: Any, tmp_path: Path, check: Check
+) -> None:
+    model, batch = models.dropping(after=100), models.data("dropping")
+    model.fit(*batch, verbose=0)
+    reloadgate.save(model, tmp_path / "1", probe=batch, imports=("models",), code_path=(str(HERE),), location="any")
+    assert {f.row.subject for f in check(tmp_path / "1").of(Status.FAIL)} == {"optimizer learning rate"}
 
 
 def test_an_artifact_holds_what_the_model_was_before_its_steps(keras: Any, models: Any, tmp_path: Path, check: Check) -> None:

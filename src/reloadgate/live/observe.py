@@ -32,6 +32,9 @@ from reloadgate.probe import Probe
 RESTORED = (Kind.RANDOM_STATE, Kind.RECURRENT_STATE)
 """Kinds that no format stores: the evidence keeps them whole, and `restore` gives them back."""
 
+LATER = tuple(10**power for power in range(7))
+"""Steps from now on for which the rate of a schedule is taken."""
+
 
 def observe(
     model: Any,
@@ -210,8 +213,17 @@ def _optimizer(look: Look, path: str, optimizer: Any, listed: Catalog, was_built
 
 
 def _learning_rate(optimizer: Any) -> np.ndarray[Any, Any]:
-    """The rate as float32, the narrower type: one side may hold it as float64 (measured for `floatx` float64)."""
-    return np.asarray(keras.ops.convert_to_numpy(optimizer.learning_rate), dtype=np.float32)
+    """The rate as float32, the narrower type: one side may hold it as float64 (measured for `floatx` float64).
+
+    Of a schedule also those of `LATER` steps, to five digits, since another environment may compute other last ones: what acts
+    after the resumed steps is lost as silently.
+    """
+    rates = [np.asarray(keras.ops.convert_to_numpy(optimizer.learning_rate))]
+    schedule, step = getattr(optimizer, "_learning_rate", None), optimizer.iterations
+    if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+        later = [schedule(keras.ops.convert_to_tensor(int(step) + ahead, dtype=step.dtype)) for ahead in LATER]
+        rates += [np.asarray(f"{float(keras.ops.convert_to_numpy(rate)):.5g}", dtype=np.float32) for rate in later]
+    return np.squeeze(np.array(rates, dtype=np.float32))
 
 
 def _assets(look: Look, listed: Catalog) -> Iterator[Variable]:
