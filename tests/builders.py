@@ -69,6 +69,7 @@ ENVIRONMENT = Environment(
     tensorflow="2.21.0",
     keras="3.15.1",
     devices=("CPU",),
+    deterministic=False,
     settings={"TF_ENABLE_ONEDNN_OPTS": "1"},
 )
 

@@ -28,6 +28,13 @@ def plain() -> keras.Model:
     return model
 
 
+def recompiled() -> keras.Model:
+    """Keras goes on with the metrics of the first `compile`, which no file tells of."""
+    model = plain()
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    return model
+
+
 def branching() -> keras.Model:
     """Two inputs and two outputs by name, one layer shared."""
     one, other = keras.Input((4,), name="one"), keras.Input((4,), name="other")
@@ -345,6 +352,25 @@ class Dropping(keras.optimizers.schedules.LearningRateSchedule):
 def dropping(after: int = 10_000) -> keras.Model:
     model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
     model.compile(keras.optimizers.SGD(Dropping(after)), "mse")
+    return model
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Masking(layers.Layer):
+    """A mask of its own among the weights, which holds infinities."""
+
+    def build(self, shape: Any) -> None:
+        self.scores = self.add_weight(shape=(shape[-1], shape[-1]), name="scores")
+        self.mask = self.add_weight(shape=(shape[-1], shape[-1]), initializer="zeros", trainable=False, name="mask")
+        self.mask.assign(np.triu(np.full((shape[-1], shape[-1]), -np.inf), 1))
+
+    def call(self, x: Any) -> Any:
+        return keras.ops.matmul(x, keras.ops.softmax(self.scores + self.mask))
+
+
+def masking() -> keras.Model:
+    model = keras.Sequential([keras.Input((4,)), Masking(), layers.Dense(1)])
+    model.compile("adam", "mse")
     return model
 
 

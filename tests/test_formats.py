@@ -26,7 +26,19 @@ pytestmark = pytest.mark.keras
 HERE = Path(__file__).parent
 WRITTEN = tuple(name for name in FORMATS if name != own.NAME)
 MODELS = ("plain", "branching", "listed", "subclassed", "words")
-ODD = ("adding_loss", "unpacking", "two", "telling", "given_two", "results", "labels", "sampling", "scaling", "dropping")
+ODD = (
+    "adding_loss",
+    "unpacking",
+    "two",
+    "telling",
+    "given_two",
+    "results",
+    "labels",
+    "sampling",
+    "scaling",
+    "dropping",
+    "recompiled",
+)
 SERVED = ("sampling", "eager", "branching_in_float64")
 """Healthy in ways that a careless observer takes for faults."""
 
@@ -125,6 +137,33 @@ def test_what_only_a_test_step_uses_is_missed_where_it_is_lost(keras: Any, model
     model.fit(*batch, verbose=0)
     reloadgate.save(model, tmp_path / "1", probe=batch, imports=("models",), code_path=(str(HERE),), location="any")
     assert {f.row.subject for f in check(tmp_path / "1").of(Status.FAIL)} == {"val_scaled per step"}
+
+
+def test_infinities_that_the_model_held_are_no_damage(keras: Any, models: Any, tmp_path: Path, check: Check) -> None:
+    model, batch = train(keras, models, "masking")
+    options: dict[str, Any] = {"builder": "models:masking", "imports": ("models",), "code_path": (str(HERE),)}
+    formats = ("keras", "weights", "checkpoint")
+    reloadgate.save(model, tmp_path / "1", probe=batch, formats=formats, location="any", **options)
+    assert check(tmp_path / "1").status is Status.PASS, failing(check(tmp_path / "1"))
+
+
+def test_a_model_is_compiled_with_the_determinism_that_it_was_trained_with(
+    keras: Any, models: Any, tmp_path: Path, check: Check
+) -> None:
+    """With it on, Keras compiles nothing for XLA, whose last bits are others."""
+    from tensorflow.python.framework import config
+
+    keras.utils.set_random_seed(3)
+    config.enable_op_determinism()
+    try:
+        model, batch = models.plain(), models.data("plain")
+        with pytest.warns(UserWarning, match="jit_compile=False"):
+            model.compile("adam", "mse", jit_compile=True)
+        model.fit(*batch, verbose=0)
+        reloadgate.save(model, tmp_path / "1", probe=batch, location="any")
+    finally:
+        config.disable_op_determinism()
+    assert check(tmp_path / "1").status is Status.PASS, failing(check(tmp_path / "1"))
 
 
 def test_what_a_schedule_does_long_after_the_steps_is_missed_where_it_is_lost(

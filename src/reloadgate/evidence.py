@@ -151,6 +151,7 @@ class Optimizer:
     class_name: str
     config: dict[str, Any]
     learning_rate: Array | None
+    """float32, of the next step; of a schedule also those of later ones."""
     slots: int
     was_built: bool
     """Whether it had its slots before the observer built it."""
@@ -222,6 +223,8 @@ class Environment:
     tensorflow: str
     keras: str
     devices: tuple[str, ...]
+    deterministic: bool
+    """Whether TensorFlow's op determinism was on, with which Keras compiles no model for XLA."""
     settings: dict[str, str]
     """Environment variables that libraries read and that move the bits (`TF_ENABLE_ONEDNN_OPTS`, `XLA_FLAGS`, …)."""
 

@@ -135,6 +135,9 @@ class Behaviour:
         x, y, sample_weight = map(as_fit_gives_it, self.look.inputs)
         # As `fit` packs it: `train_on_batch` gives three parts always, which a `train_step` with `x, y = data` does not take.
         batch = keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
+        compiled = getattr(model, "_compile_config", None)
+        if compiled is not None and not any(compiled.config.get(kind) for kind in ("metrics", "weighted_metrics")):
+            model._compile_metrics = None  # those of an earlier `compile`, which Keras keeps where a later one has none
         model._maybe_symbolic_build(data_batch=(x, y, sample_weight))
         model.make_train_function(force=True)
         for step in range(steps):

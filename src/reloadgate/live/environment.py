@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework.config import is_op_determinism_enabled
 
 from reloadgate.evidence import Environment
 from reloadgate.surroundings import bit_moving
@@ -26,14 +27,18 @@ def environment() -> Environment:
         tensorflow=tf.__version__,
         keras=keras.__version__,
         devices=tuple(device.name for device in tf.config.list_logical_devices()),
+        deterministic=is_op_determinism_enabled(),
         settings=bit_moving(os.environ),
     )
 
 
-def set_threads(recorded: Environment) -> None:
-    """Give this process the recorded thread numbers; possible only before its first operation."""
+def compute_as(recorded: Environment) -> None:
+    """Give this process the recorded thread numbers and determinism; possible only before its first operation."""
     tf.config.threading.set_intra_op_parallelism_threads(recorded.intra_op_threads)
     tf.config.threading.set_inter_op_parallelism_threads(recorded.inter_op_threads)
+    if recorded.deterministic:
+        tf.config.experimental.enable_op_determinism()
+        tf.random.set_seed(0)  # without any, random operations raise now
 
 
 def _processor() -> str:

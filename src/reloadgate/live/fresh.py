@@ -42,7 +42,7 @@ from reloadgate.inspection import HARMLESS, Finding, refusals, said
 from reloadgate.live.again import Again
 from reloadgate.live.catalog import quick_walks
 from reloadgate.live.declared import declared
-from reloadgate.live.environment import environment, set_threads
+from reloadgate.live.environment import compute_as, environment
 from reloadgate.live.look import as_inputs
 from reloadgate.live.observe import observe
 from reloadgate.live.outside import outside, strayed, tell_of_opens
@@ -110,7 +110,8 @@ def reload_artifact(
         with _catching_warnings(loaded.warnings):
             names = declared(recipe, version)
         limits = read_limits(project_root(version) or version)
-        refused = refusals(private / artifact.path, names, limits, meanwhile=lambda: _begin(artifact, saved))
+        found = refusals(private / artifact.path, names, limits, meanwhile=lambda: _begin(artifact, saved))
+        refused = [one for one in found if one.code != "nonfinite" or not _infinite(saved)]
         loaded.checks.extend(_inspected(artifact, refused))
         trusted = artifact.format == own.NAME and not strict
         if trusted or HARMLESS.issuperset(finding.code for finding in refused):
@@ -213,7 +214,7 @@ def _begin(artifact: Artifact, saved: SavedEvidence | None) -> None:
     """Start TensorFlow as it was started at save. Its first operation takes as long as inspection; only the user's own loader
     may still want to configure it."""
     if saved:
-        set_threads(saved.environment)
+        compute_as(saved.environment)
     if artifact.format != own.NAME:
         _ = tf.constant(0.0) + 1.0
 
@@ -241,6 +242,12 @@ def _inspected(artifact: Artifact, refused: list[Finding]) -> Iterator[Check]:
         yield Check(group=Group.INSPECT, subject=finding.place, tried=tried, message=said(finding))
     if not refused or tried is Tried.SKIPPED:
         yield Check(group=Group.INSPECT, subject="artifact", tried=Tried.HOLDS, message="")
+
+
+def _infinite(saved: SavedEvidence | None) -> bool:
+    """Whether the live model's variables held infinities, and no NaN, as a mask does: the artifact's are held against them."""
+    values = [variable.value for variable in saved.observation.variables] if saved else []
+    return any(value.infinities for value in values) and not any(value.nans for value in values)
 
 
 def _saved(version: Path) -> tuple[SavedEvidence | None, ArrayReader | None, str | None]:
