@@ -221,6 +221,7 @@ def build(
         changed: arrays that are others after the reload.
         reloaded: fields of the reloaded evidence.
     """
+    (root / ".dvc").mkdir(parents=True, exist_ok=True)  # a place of tests vanishes as a whole
     version, evidence = root / "models" / name / "1.0.0", root / "reports/evidence"
     saved = write_saved(version, then, values(**(before or {})))
     seen, arrays = observed(values(**(before or {})) | dict(changed or {}))

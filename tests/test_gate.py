@@ -15,7 +15,7 @@ from reloadgate.evidence import write_evidence
 from reloadgate.gate import Gated, gate
 from reloadgate.judge import judge
 from reloadgate.nouns import read_json, to_dict, write_json
-from reloadgate.policy import Policy, policy_from
+from reloadgate.policy import Location, Policy, policy_from
 from reloadgate.project import EVIDENCE, RECORDS, Subject, read_records
 from reloadgate.report import VERDICT, begin
 from reloadgate.verdict import Status, Verdict
@@ -137,6 +137,22 @@ def test_what_is_not_what_was_judged_ends_with_3_although_the_evidence_says_pass
     assert found.verdict.status is (Status.UNVERIFIED if what.startswith("a file") else Status.ERROR)
     assert found.verdict.exit_code == 3
     assert any(objection in one for one in found.objections), found.objections
+
+
+def test_a_version_that_was_moved_to_where_it_vanishes_closes_the_gate(
+    project: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    built, elsewhere = train("digits"), tmp_path_factory.mktemp("memory") / "1.0.0"
+    judged(*built)
+    version = project / VERSION
+    version.rename(elsewhere)
+    version.symlink_to(elsewhere)
+    found = gated(*built)
+    assert found.verdict.exit_code == 3
+    assert "temporary directory" in found.objections[0]
+    anywhere = Policy(location=Location.ANY)
+    judged(*built, policy=anywhere)
+    assert gated(*built, policy=anywhere).verdict.status is Status.PASS
 
 
 @pytest.mark.usefixtures("project")

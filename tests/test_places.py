@@ -80,6 +80,21 @@ def test_a_link_that_leads_to_a_temporary_directory_is_followed_and_named(home: 
     assert f"through a link from {home / 'repo' / VERSION}" in problem
 
 
+def test_files_that_are_links_to_a_temporary_directory_are_followed_and_named(home: Path, tmp_path: Path) -> None:
+    version = repository(home / "repo") / VERSION
+    (version / "vars").mkdir(parents=True)
+    (tmp_path / "tmp/cache").mkdir()
+    (tmp_path / "tmp/cache/ab").write_text("")
+    (home / "repo/.dvc/cache").mkdir(parents=True)
+    (home / "repo/.dvc/cache/cd").write_text("")
+    (version / "kept").symlink_to(home / "repo/.dvc/cache/cd")
+    assert look_at(version).problems == ()
+    (version / "vars/0").symlink_to(tmp_path / "tmp/cache/ab")
+    (problem,) = look_at(version).problems
+    assert f"{tmp_path / 'tmp/cache'} lies in the temporary directory" in problem
+    assert f"through a link from {version / 'vars/0'}" in problem
+
+
 def test_a_link_from_a_temporary_directory_to_a_disk_is_persistent(home: Path, tmp_path: Path) -> None:
     (tmp_path / "tmp/link").symlink_to(repository(home / "repo"))
     assert look_at(tmp_path / "tmp/link" / VERSION).problems == ()

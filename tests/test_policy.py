@@ -161,7 +161,20 @@ def test_yaml_numbers_are_numbers(tmp_path: Path, text: str, number: float) -> N
     assert (found, type(found)) == (number, type(number))
 
 
-@pytest.mark.parametrize("text", ["1.0.0", "1e", "e5", "1-5", "v1", "2024-11", "'1e-5'"])
+@pytest.mark.parametrize(
+    ("text", "value"), [("010", 10), ("0o10", 8), ("0x1F", 31), ("2024_11", 202411), ("true", True), ("08", 8)]
+)
+def test_yaml_is_read_as_dvc_reads_it(tmp_path: Path, text: str, value: object) -> None:
+    found = yaml(tmp_path, f"a: {text}")["a"]
+    assert (found, type(found)) == (value, type(value))
+
+
+def test_a_key_that_stands_twice_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="the key 'policy' stands twice"):
+        yaml(tmp_path, "policy: {pushed: true}\nmodels: {}\npolicy: {flips: 0}")
+
+
+@pytest.mark.parametrize("text", ["no", "On", "12:30:00", "1.0.0", "1e", "e5", "1-5", "v1", "2024-11", "'1e-5'"])
 def test_yaml_text_that_looks_like_a_number_is_text(tmp_path: Path, text: str) -> None:
     assert yaml(tmp_path, f"a: {text}")["a"] == text.strip("'")
 

@@ -40,7 +40,6 @@ def store(tmp_path: Path, **variables: str) -> Store:
 def reloaded(tmp_path: Path, recipe: Recipe | None = None, unknown: tuple[str, ...] = (), **fields: Any) -> tuple[Built, Job]:
     """A version that was reloaded, whose code is `zoo.py`; and the job that did it."""
     built = build(tmp_path, **fields)
-    (tmp_path / ".dvc").mkdir()
     (tmp_path / "zoo.py").write_text("layers = 3\n")
     if recipe:
         seal = write_evidence(built.sealed, replace(built.saved, recipe=recipe))
@@ -157,15 +156,18 @@ def test_what_was_kept_is_forgotten_when_the_next_reload_breaks(kept: tuple[Buil
 LAYERS = """
 import json
 from pathlib import Path
+import h5py
 import keras
 import helper
 
 SCALE = json.loads((Path(__file__).parent / "scale.json").read_text())
+with h5py.File(Path(__file__).parent / "shift.h5") as file:
+    SHIFT = float(file["shift"][()])
 
 @keras.saving.register_keras_serializable(package="reuse")
 class Scale(keras.layers.Layer):
     def call(self, x):
-        return x * SCALE * helper.ONE
+        return x * SCALE * helper.ONE + SHIFT
 """
 
 
@@ -173,6 +175,7 @@ class Scale(keras.layers.Layer):
 def test_a_second_reload_starts_nothing_until_code_or_what_the_code_reads_changes(
     keras: Any, engine: LocalEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import h5py
     import numpy as np
 
     import reloadgate
@@ -182,6 +185,8 @@ def test_a_second_reload_starts_nothing_until_code_or_what_the_code_reads_change
     monkeypatch.syspath_prepend(str(tmp_path))
     for name, text in (("mylayers.py", LAYERS), ("helper.py", "ONE = 1.0\n"), ("scale.json", "2.0"), ("README", "hello")):
         Path(name).write_text(text)
+    with h5py.File("shift.h5", "w") as file:
+        file["shift"] = 0.0
     import mylayers  # type: ignore[import-not-found]
 
     model = keras.Sequential([keras.Input((2,)), mylayers.Scale(), keras.layers.Dense(1)])
@@ -213,3 +218,8 @@ def test_a_second_reload_starts_nothing_until_code_or_what_the_code_reads_change
     for name, text in (("mylayers.py", LAYERS + "\n"), ("helper.py", "ONE = 1.00\n"), ("scale.json", json.dumps(2.5))):
         Path(name).write_text(text)
         assert [again(), again()] == [1, 0], name
+    with h5py.File("shift.h5", "a") as file:  # which HDF5 opens, and not Python
+        file["shift"][()] = 1.0
+    assert [again(), again()] == [1, 0]
+    Path("helper.py").write_text("import os\nONE = 1.0 + 0 * len(os.listdir(os.path.dirname(__file__)))\n")
+    assert [again(), again()] == [1, 1]

@@ -11,7 +11,8 @@ from reloadgate.evidence import EVIDENCE_DIR
 from reloadgate.files import regular_files, sha256_file
 from reloadgate.judge import judge
 from reloadgate.nouns import noun, read_record
-from reloadgate.policy import Policy
+from reloadgate.places import look_at
+from reloadgate.policy import Location, Policy
 from reloadgate.project import Subject, VersionRecord
 from reloadgate.remote import is_of_remote, with_remote
 from reloadgate.signing import SIGNATURES, unsigned
@@ -54,6 +55,8 @@ def gate(
     comparison = with_suites(with_remote(compare(subjects, evidence, records), policy), policy)
     verdict = judge(comparison, policy)
     objections = [*_other_models(subjects, records), *_other_bytes(verdict)]
+    if policy.location != Location.ANY:
+        objections += _other_places(verdict)
     if policy.signed and signatures:
         objections += unsigned(verdict, policy.signed, signatures)
     statuses = {verdict.status, *({Status.UNVERIFIED} if objections else ())}
@@ -106,6 +109,12 @@ def _other_models(subjects: Sequence[Subject], records: dict[str, VersionRecord]
     return missing + [
         f"there is a record of the model {name}, which params.yaml does not name" for name in sorted(recorded - names)
     ]
+
+
+def _other_places(verdict: Verdict) -> list[str]:
+    """What has become of the places of versions since they were reloaded, where they passed."""
+    passed = [Path(model.version) for model in verdict.models if model.status is Status.PASS]
+    return [problem for version in passed for problem in look_at(version).problems]
 
 
 def _other_bytes(verdict: Verdict) -> list[str]:

@@ -1,12 +1,14 @@
 """Whether a place keeps what is put there: what it is, not what it is called alone."""
 
+import contextlib
 import os
 import re
 import stat
 import tempfile
 from pathlib import Path
 
-from reloadgate.files import project_root
+from reloadgate.errors import RefusedError
+from reloadgate.files import project_root, regular_files
 from reloadgate.nouns import noun
 
 _TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/private/tmp", "/private/var/tmp", "/var/folders")
@@ -32,18 +34,30 @@ def look_at(path: Path) -> Place:
     resolved = path.resolve()
     root = project_root(resolved)
     problems, notices = [], []
-    for reason, where in _vanishing(resolved):
-        whole_project = root is not None and (where == root or where in root.parents)
-        sentence = f"{resolved} {reason}"
-        if whole_project and path.absolute() == resolved:
-            notices.append(f"{sentence}, and so does the whole repository {root}")
-        else:
-            problems.append(sentence + (f" (reached through a link from {path})" if path.absolute() != resolved else ""))
+    for folder, link in {resolved: path.absolute(), **_linked(resolved)}.items():
+        for reason, where in _vanishing(folder):
+            whole_project = root is not None and (where == root or where in root.parents)
+            sentence = f"{folder} {reason}"
+            if whole_project and (link == folder or folder != resolved):
+                notices.append(f"{sentence}, and so does the whole repository {root}")
+            else:
+                problems.append(sentence + (f" (reached through a link from {link})" if link != folder else ""))
     if os.name == "posix":
         problems += [
             f"{folder} may be written by every user; mend it with `chmod o-w`" for folder in _open_to_every_user(resolved)
         ]
     return Place(problems=tuple(dict.fromkeys(problems)), notices=tuple(dict.fromkeys(notices)))
+
+
+def _linked(resolved: Path) -> dict[Path, Path]:
+    """The folders outside of a version that links in it lead to, as into DVC's cache, each with one such link."""
+    found: dict[Path, Path] = {}
+    with contextlib.suppress(RefusedError):  # too many files: nothing of it can be recorded
+        for name in regular_files(resolved):
+            target = (resolved / name).resolve()
+            if resolved not in target.parents:
+                found.setdefault(target.parent, resolved / name)
+    return found
 
 
 def _vanishing(resolved: Path) -> list[tuple[str, Path]]:

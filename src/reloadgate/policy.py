@@ -147,21 +147,35 @@ class Policy:
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML 1.2's floats, as DVC reads them: `1e-5` is a number, which YAML 1.1 takes for text."""
+    """YAML 1.2, as DVC reads it: `no` and `12:30` are text, `010` is ten, `1e-5` is a number; and no key stands twice."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} stands twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+    def construct_integer(self, node: Any) -> int:
+        text = self.construct_scalar(node).replace("_", "")
+        return int(text, {"0b": 2, "0o": 8, "0x": 16}.get(text[:2], 10))
 
 
+_BOOL, _INT, _FLOAT = ("tag:yaml.org,2002:" + name for name in ("bool", "int", "float"))
 _Loader.yaml_implicit_resolvers = {
-    first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:float"]
+    first: kept
     for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    if (kept := [pair for pair in pairs if pair[0] not in (_BOOL, _INT, _FLOAT)])
 }
+_Loader.add_constructor(_INT, _Loader.construct_integer)
+_Loader.add_implicit_resolver(_BOOL, re.compile(r"^(true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+_Loader.add_implicit_resolver(_INT, re.compile(r"^([-+]?\d[\d_]*|0b[01_]+|0o[0-7_]+|0x[\da-fA-F_]+)$"), list("-+0123456789"))
 _Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$|^[-+]?\.(inf|Inf|INF)$|^\.(nan|NaN|NAN)$"),
+    _FLOAT,
+    re.compile(r"^[-+]?(\d[\d_]*\.?[\d_]*|\.\d+)([eE][-+]?\d+)?$|^[-+]?\.(inf|Inf|INF)$|^\.(nan|NaN|NAN)$"),
     list("-+0123456789."),
 )
-# Integers are tried first: "1" is an int although the float's pattern fits it too.
-for _pairs in _Loader.yaml_implicit_resolvers.values():
-    _pairs.sort(key=lambda pair: pair[0] == "tag:yaml.org,2002:float")
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

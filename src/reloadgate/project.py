@@ -1,5 +1,6 @@
 """The project that versions lie in: what `params.yaml` names, and the records that training leaves."""
 
+import difflib
 import re
 import stat
 from collections.abc import Iterable, Mapping
@@ -92,7 +93,14 @@ def declared(params: Mapping[str, Any]) -> list[Subject]:
 
 
 def read_policy(overrides: Iterable[str] = ()) -> Policy:
-    """The policy of the working directory's `params.yaml`, the default where there is no such file."""
+    """The policy of the working directory's `params.yaml`, the default where there is no such file.
+
+    Raises:
+        UsageError: it is no policy, or it stands under a mistyped name.
+    """
+    sections = [str(name) for name in (read_yaml(PARAMS) if PARAMS.exists() else {})]
+    if "policy" not in sections and (close := difflib.get_close_matches("policy", sections, n=1, cutoff=0.8)):
+        raise UsageError(f"params.yaml has no section policy; did you mean it by {close[0]}?")
     return policy_from(read_section("policy"), overrides)
 
 

@@ -18,7 +18,8 @@ from reloadgate.nouns import noun, to_dict, write_json
 FOOTPRINT = "footprint.json"
 
 _OUTSIDE = ("socket.connect", "subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "ctypes.dlopen")
-_HEARD = frozenset(("open", "os.mkdir", *_OUTSIDE))
+_LISTED = ("os.listdir", "os.scandir")
+_HEARD = frozenset(("open", "os.mkdir", *_LISTED, *_OUTSIDE))
 _PACKAGE = Path(__file__).parents[1]
 _KERNEL = ("/dev", "/proc", "/sys")
 
@@ -50,6 +51,7 @@ class Steps:
         self._made: set[str] = set()
         self._outside: set[str] = set()
         self._opened: set[str] = set()
+        self._listed: set[str] = set()
         sys.addaudithook(self._hear)
 
     def opened(self) -> set[str]:
@@ -68,6 +70,7 @@ class Steps:
         """Write the footprint into `out`; `own` are folders whose files are accounted for."""
         roots = self._roots(out, *own)
         files, unknown = {}, set(self._outside)
+        unknown |= {f"{path} was listed" for path in self._listed if not (path + os.sep).startswith(roots)}
         for path in sorted(self._read | imported()):
             if (path + os.sep).startswith(roots) or f"{os.sep}__pycache__{os.sep}" in path:  # made of what is listed itself
                 continue
@@ -90,6 +93,10 @@ class Steps:
             (self._made if made else self._read).add(path)
             if not made and not _importing():
                 self._opened.add(path)
+        elif event in _LISTED:
+            # What Python lists to find a module is told by `reuse.py`.
+            if isinstance(arguments[0], (str, bytes)) and not sys._getframe(1).f_code.co_filename.startswith("<frozen importlib"):
+                self._listed.add(os.path.realpath(os.fsdecode(arguments[0])))
         elif event in _OUTSIDE and not (event == "os.fork" and _PACKAGE in Path(sys._getframe(1).f_code.co_filename).parents):
             self._outside.add(event)  # inspection forks too: it reads the artifact, and runs nothing of it
 
