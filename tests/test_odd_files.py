@@ -198,9 +198,11 @@ def test_an_array_that_declares_more_than_it_holds_is_refused(shape: tuple[int, 
     [
         ({"loader": "runpy:run_path"}, "Python's own"),
         ({"builder": "os.path:exists"}, "Python's own"),
-        ({"imports": ("hidden",)}, "from the version itself"),
-        ({"imports": ("hidden.below",)}, "from the version itself"),
-        ({"loader": "m.one.hidden:load"}, "from the version itself"),
+        ({"loader": "tensorflow:load_library"}, "the installed package tensorflow"),
+        ({"loader": "_pytest.config:main"}, "the installed package pytest"),
+        ({"imports": ("hidden",)}, "from a version itself"),
+        ({"imports": ("hidden.below",)}, "from a version itself"),
+        ({"loader": "m.one.hidden:load"}, "from a version itself"),
     ],
 )
 def test_a_recipe_runs_no_code_of_the_version(
@@ -217,3 +219,17 @@ def test_a_recipe_runs_no_code_of_the_version(
     with pytest.raises(UsageError, match=complaint):
         declared(recipe, version)
     assert declared(Recipe(loader="models:plain", builder=None, imports=("models",), code_path=()), version)
+
+
+@pytest.mark.keras
+def test_a_recipe_runs_no_code_of_another_version(keras: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from reloadgate.live.declared import declared
+
+    (tmp_path / ".dvc").mkdir()
+    version, other = tmp_path / "models/m/1", tmp_path / "models/other/1"
+    version.mkdir(parents=True)
+    other.mkdir(parents=True)
+    (other / "hidden.py").write_text("raise SystemExit('it ran')")
+    monkeypatch.syspath_prepend(str(other))
+    with pytest.raises(UsageError, match="from a version itself"):
+        declared(Recipe(loader=None, builder=None, imports=("hidden",), code_path=()), version)
