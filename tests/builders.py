@@ -22,6 +22,7 @@ from reloadgate.evidence import (
     Check,
     Environment,
     File,
+    FormatName,
     Graph,
     Group,
     Kind,
@@ -55,7 +56,7 @@ UNTRACKED = "untracked/layers/encoder/0"
 ITERATIONS, MOMENTUM = "optimizer/vars/0", "optimizer/vars/2"
 VOCABULARY = "layers/lookup/vocabulary.txt"
 
-ARTIFACT = Artifact(format="keras", path="model.keras", capability=Capability.RESUME)
+ARTIFACT = Artifact(format=FormatName.KERAS, path="model.keras", capability=Capability.RESUME)
 
 ENVIRONMENT = Environment(
     python="3.11.9",

@@ -38,6 +38,7 @@ from reloadgate.arrays import np_dtype
 from reloadgate.comparison import Comparison, Outcome, Row
 from reloadgate.evidence import (
     Check,
+    FormatName,
     Group,
     Note,
     Observation,
@@ -65,7 +66,6 @@ NOT_COMPARED = {
     r"observation\.metrics(\[metric\]\.(value\.dtype|kind|name|noise|trainable)| with another)$": "noted where bytes are gone",
     r"\]\.also": "the other places in the file are those that the saved side names",
     r"observation\.silent": "what the saved side's probe reaches, for the drill's advice",
-    r"files\[\]\.size$": "SHA-256 is over the bytes",
     r"\]\.path$": "Keras renames on every reload",
     r"(variables|assets)\[.*\]\.name$": "a name that has no counterpart says nothing where the values are the same",
     r"\]\.config\.config\.name( dropped)?$": "Keras numbers optimizers within a process",
@@ -457,7 +457,7 @@ def test_of_the_optimizer_within_another_all_but_its_number_is_compared(
 
 
 def test_settings_that_the_users_own_code_made_again_are_noted(tmp_path: Path) -> None:
-    own = replace(ARTIFACT, format="own")
+    own = replace(ARTIFACT, format=FormatName.OWN)
     built = build(tmp_path, now=lambda o: replace(o, config={"class_name": "Functional"}), artifact=own)
     write_evidence(built.sealed, saved := replace(built.saved, artifacts=(own,)))
     built.compare_with(replace(built.reloaded, saved_sha256=read_sealed(SavedEvidence, built.sealed).sha256))

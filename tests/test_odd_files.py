@@ -1,5 +1,6 @@
 """Links that lead nowhere, FIFOs, devices, sockets, names too long, code where data is: refused at once, at every entry."""
 
+import json
 import os
 import signal
 import socket
@@ -16,10 +17,11 @@ import reloadgate
 from builders import ARTIFACT, build
 from reloadgate.arrays import ArrayReader, ArrayWriter
 from reloadgate.errors import RefusedError, UnreadableRecordError, UsageError
-from reloadgate.evidence import Recipe
+from reloadgate.evidence import Recipe, Tried
 from reloadgate.files import digests, regular_files
 from reloadgate.gate import gate
 from reloadgate.inspection import inspect
+from reloadgate.live.version_files import irregular
 from reloadgate.nouns import read_json
 from reloadgate.policy import Policy, read_yaml
 from reloadgate.probe import Probe
@@ -88,6 +90,23 @@ def test_evidence_that_is_odd_is_no_evidence(odd: str, name: str, tmp_path: Path
     ODD[odd](built.sealed / name)
     rows = built.compare().rows
     assert any(row.group == "evidence" and row.outcome in ("unchecked", "changed") for row in rows)
+
+
+@pytest.mark.parametrize("odd", [odd for odd in ODD if odd != "directory"])
+def test_what_is_no_file_in_a_version_is_named(odd: str, tmp_path: Path) -> None:
+    (tmp_path / "model.keras").write_text("")
+    (tmp_path / "below").mkdir()
+    ODD[odd](tmp_path / "below/odd")
+    assert [(check.tried, check.subject) for check in irregular(tmp_path)] == [(Tried.BROKEN, "below/odd")]
+
+
+def test_evidence_of_a_format_that_is_none_is_no_evidence(tmp_path: Path) -> None:
+    built = build(tmp_path)
+    sealed = json.loads((built.sealed / "evidence.json").read_text())
+    sealed["record"]["artifacts"][0]["format"] = "pickle"
+    (built.sealed / "evidence.json").write_text(json.dumps(sealed))
+    (row,) = (row for row in built.compare().rows if row.subject == "saved evidence")
+    assert (row.outcome, "format" in row.detail) == ("unchecked", True), row.detail
 
 
 @each

@@ -252,12 +252,12 @@ def _record_held(root: Path, version: Path) -> None:
     """Evidence for a version whose loader holds still: taken from a sample model's, under that loader."""
     from dataclasses import replace
 
-    from reloadgate.evidence import EVIDENCE_DIR, Artifact, Capability, Recipe, read_saved, write_evidence
+    from reloadgate.evidence import EVIDENCE_DIR, Artifact, Capability, FormatName, Recipe, read_saved, write_evidence
 
     shutil.copytree(root / "models/digits/1.0.0", version, dirs_exist_ok=True)
     saved, _ = read_saved(version / EVIDENCE_DIR)
     recipe = Recipe(loader="held:load", builder=None, imports=(), code_path=(".",))
-    artifact = Artifact(format="own", path=".", capability=Capability.RESUME)
+    artifact = Artifact(format=FormatName.OWN, path=".", capability=Capability.RESUME)
     write_evidence(version / EVIDENCE_DIR, replace(saved, artifacts=(artifact,), recipe=recipe))
 
 

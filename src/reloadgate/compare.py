@@ -280,7 +280,7 @@ def _files(saved: SavedEvidence, reloaded: ReloadedEvidence) -> Iterator[Row]:
             outcome = Outcome.MISSING if now is None else Outcome.EXTRA
             yield row_of(Group.INTEGRITY, path, outcome, detail=f"the file is {outcome} against the manifest")
         else:
-            same = then.sha256 == now.sha256
+            same = (then.sha256, then.size) == (now.sha256, now.size)
             yield row_of(
                 Group.INTEGRITY, path, Outcome.SAME if same else Outcome.CHANGED,
                 expected=f"SHA-256 {then.sha256[:16]}…, {then.size} bytes", seen=f"SHA-256 {now.sha256[:16]}…, {now.size} bytes",

@@ -241,11 +241,21 @@ class Recipe:
     """Folders, relative to the project's root where they lie inside it."""
 
 
+class FormatName(StrEnum):
+    KERAS = "keras"
+    KERAS_DIRECTORY = "keras_directory"
+    WEIGHTS = "weights"
+    CHECKPOINT = "checkpoint"
+    SAVED_MODEL = "saved_model"
+    H5 = "h5"
+    OWN = "own"
+
+
 @noun
 class Artifact:
     """One saved form of the model in a version."""
 
-    format: str
+    format: FormatName
     path: str
     """Relative to the version's directory; "." for the user's own loader, which is given the directory."""
     capability: Capability

@@ -54,7 +54,7 @@ def _linked(resolved: Path) -> dict[Path, Path]:
     found: dict[Path, Path] = {}
     with contextlib.suppress(RefusedError):  # too many files: nothing of it can be recorded
         for name in regular_files(resolved):
-            target = (resolved / name).resolve()
+            target = Path(os.path.realpath(resolved / name))
             if resolved not in target.parents:
                 found.setdefault(target.parent, resolved / name)
     return found

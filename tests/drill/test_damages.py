@@ -17,7 +17,7 @@ from reloadgate.drill.damages.damage import Damage, Scope
 from reloadgate.drill.preparing import ELSEWHERE, Preparing
 from reloadgate.drill.tensors import Tensors
 from reloadgate.drill.trials import Area, Outcome, Trial
-from reloadgate.evidence import Artifact
+from reloadgate.evidence import Artifact, FormatName
 from reloadgate.files import digests
 from reloadgate.formats import keras_archive, keras_directory, weights
 from reloadgate.inspection import inspect
@@ -160,7 +160,7 @@ def test_a_copy_shares_storage_and_a_change_of_it_does_not_reach_the_original(or
 
 
 def test_a_copy_for_a_loader_of_ones_own_shares_nothing_that_the_loader_could_write_to(original: Original) -> None:
-    own = Artifact(format="own", path=".", capability=KERAS.capability)
+    own = Artifact(format=FormatName.OWN, path=".", capability=KERAS.capability)
     copy = copied(original, own)
     assert all(path.stat().st_nlink == 1 for path in copy.files)
     assert len(copy.files) == len(original.saved.files)

@@ -14,6 +14,7 @@ from reloadgate.evidence import (
     EVIDENCE_DIR,
     Artifact,
     Capability,
+    FormatName,
     Kind,
     Log,
     Observation,
@@ -30,12 +31,12 @@ from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.project import Subject, VersionRecord
 from reloadgate.recording import manifest
 
-KERAS = Artifact(format="keras", path="model.keras", capability=Capability.RESUME)
-FOLDER = Artifact(format="keras_directory", path="model_keras", capability=Capability.RESUME)
-WEIGHTS = Artifact(format="weights", path="model.weights.h5", capability=Capability.RESUME)
-LEGACY = Artifact(format="h5", path="model.h5", capability=Capability.INFER)
-CHECKPOINT = Artifact(format="checkpoint", path="checkpoint", capability=Capability.RESUME)
-SERVED = Artifact(format="saved_model", path="saved_model", capability=Capability.INFER)
+KERAS = Artifact(format=FormatName.KERAS, path="model.keras", capability=Capability.RESUME)
+FOLDER = Artifact(format=FormatName.KERAS_DIRECTORY, path="model_keras", capability=Capability.RESUME)
+WEIGHTS = Artifact(format=FormatName.WEIGHTS, path="model.weights.h5", capability=Capability.RESUME)
+LEGACY = Artifact(format=FormatName.H5, path="model.h5", capability=Capability.INFER)
+CHECKPOINT = Artifact(format=FormatName.CHECKPOINT, path="checkpoint", capability=Capability.RESUME)
+SERVED = Artifact(format=FormatName.SAVED_MODEL, path="saved_model", capability=Capability.INFER)
 
 SHAPES: dict[str, tuple[str, tuple[int, ...], bool]] = {
     # storage path: Keras' path, shape, whether it is trained

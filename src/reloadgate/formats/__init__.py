@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from reloadgate.errors import UsageError
-from reloadgate.evidence import Artifact, Capability, Recipe
+from reloadgate.evidence import Artifact, Capability, FormatName, Recipe
 from reloadgate.formats import checkpoint, h5, keras_archive, keras_directory, own, saved_model, weights
 
 
 class Format(Protocol):
     """What every module of this folder has."""
 
-    NAME: str
+    NAME: FormatName
     FILE: str
     """Name of the artifact inside a version."""
     CAPABILITY: Capability

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from reloadgate.errors import UsageError
-from reloadgate.evidence import Capability, Recipe
+from reloadgate.evidence import Capability, FormatName, Recipe
 from reloadgate.formats.built import built
 
-NAME = "checkpoint"
+NAME = FormatName.CHECKPOINT
 FILE = "checkpoint"
 CAPABILITY = Capability.RESUME
 CANNOT = ""

@@ -4,9 +4,9 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from reloadgate.evidence import Capability, Recipe
+from reloadgate.evidence import Capability, FormatName, Recipe
 
-NAME = "h5"
+NAME = FormatName.H5
 FILE = "model.h5"
 CAPABILITY = Capability.INFER
 CANNOT = (

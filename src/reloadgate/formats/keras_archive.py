@@ -9,10 +9,10 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from reloadgate.arrays import array_digest
-from reloadgate.evidence import Capability, Recipe
+from reloadgate.evidence import Capability, FormatName, Recipe
 from reloadgate.nouns import json_object
 
-NAME = "keras"
+NAME = FormatName.KERAS
 FILE = "model.keras"
 CAPABILITY = Capability.RESUME
 CANNOT = ""

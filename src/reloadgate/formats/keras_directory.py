@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from reloadgate.evidence import Capability, Recipe
+from reloadgate.evidence import Capability, FormatName, Recipe
 from reloadgate.formats.keras_archive import MEMBERS, hdf5_datasets
 from reloadgate.nouns import json_object
 
-NAME = "keras_directory"
+NAME = FormatName.KERAS_DIRECTORY
 FILE = "model_keras"
 CAPABILITY = Capability.RESUME
 CANNOT = ""

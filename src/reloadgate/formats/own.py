@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from reloadgate.errors import UsageError
-from reloadgate.evidence import Capability, Recipe
+from reloadgate.evidence import Capability, FormatName, Recipe
 
-NAME = "own"
+NAME = FormatName.OWN
 FILE = "."
 CAPABILITY = Capability.RESUME
 CANNOT = ""

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from reloadgate.evidence import Capability, Recipe
+from reloadgate.evidence import Capability, FormatName, Recipe
 
-NAME = "saved_model"
+NAME = FormatName.SAVED_MODEL
 FILE = "saved_model"
 CAPABILITY = Capability.INFER
 CANNOT = "a SavedModel holds a graph that serves and no Keras model: `load_model` of Keras 3 refuses it, and it cannot train"

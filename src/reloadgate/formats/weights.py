@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from reloadgate.evidence import Capability, Recipe
+from reloadgate.evidence import Capability, FormatName, Recipe
 from reloadgate.formats.built import built
 from reloadgate.formats.keras_archive import hdf5_datasets
 
-NAME = "weights"
+NAME = FormatName.WEIGHTS
 FILE = "model.weights.h5"
 CAPABILITY = Capability.RESUME
 CANNOT = ""

@@ -48,7 +48,7 @@ from reloadgate.live.observe import observe
 from reloadgate.live.outside import outside, strayed, tell_of_opens
 from reloadgate.live.served import observe_served
 from reloadgate.live.variables import give_back
-from reloadgate.live.version_files import copy_and_hash, stamps, unchanged
+from reloadgate.live.version_files import copy_and_hash, irregular, stamps, unchanged
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.places import look_at
 from reloadgate.probe import Probe
@@ -104,6 +104,7 @@ def reload_artifact(
     files = copy_and_hash(version, artifact, private, bare=saved is None)
     _make_importable(recipe, version)
     arrays, loaded = ArrayWriter(), Loaded()
+    loaded.checks.extend(irregular(version) if saved else ())
     loaded.checks.extend(_location(version))
     loaded.checks.append(_contained(uncontained))
     try:

@@ -1,6 +1,7 @@
 """The files of a version as a reload reads them: what is loaded is what was hashed."""
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from reloadgate.evidence import EVIDENCE_DIR, Artifact, Check, File, Group, Tried
@@ -26,6 +27,14 @@ def copy_and_hash(version: Path, artifact: Artifact, private: Path, bare: bool) 
         sha256, size = sha256_file(version / name, copy_to=copy)
         found.append(File(path=name.as_posix(), sha256=sha256, size=size))
     return tuple(found)
+
+
+def irregular(version: Path) -> Iterator[Check]:
+    """What else lies in a version: pipes, devices, links that lead nowhere."""
+    for name in regular_files(version, leave_out=EVIDENCE_DIR):
+        if not (version / name).is_file():
+            message = "it is no file, nor a link to one: take it out of the version"
+            yield Check(group=Group.INTEGRITY, subject=name.as_posix(), tried=Tried.BROKEN, message=message)
 
 
 def stamps(version: Path) -> dict[Path, tuple[int, ...]]:
