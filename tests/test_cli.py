@@ -229,7 +229,7 @@ def test_a_verdict_edited_by_hand_is_replaced_by_what_the_gate_objects_to(pipeli
 def test_a_stage_without_the_one_before_it_ends_with_3_and_leaves_error(pipeline: Run, verb: str) -> None:
     code, _, err = pipeline(verb)
     assert (code, status()) == (3, "ERROR")
-    assert "is missing" in err
+    assert "run `" in err
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,6 @@ def change(path: str, content: bytes | None) -> Callable[[], None]:
 
 VERSION = "models/digits/1.0.0"
 ON_FILE: dict[str, tuple[Callable[[], object], str]] = {
-    "the verdict is missing": (FILE.unlink, "is missing"),
     "the verdict is empty": (lambda: FILE.write_bytes(b""), "cannot be read"),
     "the verdict is garbage": (lambda: FILE.write_bytes(b'{"status": "PASS"}'), "cannot be read"),
     "the verdict is of another schema": (lambda: edit(schema_version="2.0"), "cannot be read"),
@@ -118,8 +117,13 @@ ON_FILE: dict[str, tuple[Callable[[], object], str]] = {
     "the verdict has another finding": (other_finding, "somebody edited it"),
     "the verdict was judged by another policy": (
         lambda: edit(policy=to_dict(policy_from({"tolerances": {"weights": 0.5}}))),
-        "somebody edited it",
+        "by another policy",
     ),
+    "a run has begun and not ended": (
+        lambda: edit(status="ERROR", reason="reloadgate gate has begun and not ended"),
+        "reloadgate gate has begun and not ended",
+    ),
+    "the verdict is missing": (FILE.unlink, "there is no verdict on file: run `dvc repro judge`"),
     "a file changed after the reload": (change(f"{VERSION}/model.keras", b"other"), "is not the file that was reloaded"),
     "a file appeared after the reload": (change(f"{VERSION}/stray.txt", b""), "stray.txt is not the file"),
     "a file is gone since the reload": (change(f"{VERSION}/model.keras", None), "is not the file that was reloaded"),

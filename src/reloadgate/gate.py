@@ -64,15 +64,19 @@ def gate(
     try:
         on_file = _of(read_record(Verdict, verdict_file), only)
     except UnreadableRecordError as error:
-        objections.append(f"the verdict on file cannot be read: {error}")
+        missing = "there is no verdict on file: run `dvc repro judge`"
+        objections.append(f"the verdict on file cannot be read: {error}" if verdict_file.exists() else missing)
         statuses.add(Status.ERROR)
     else:
         outdated = not _agree(on_file, verdict) and _agree(_without_remote(on_file), _without_remote(verdict))
         if not outdated and not _agree(on_file, verdict):
-            objections.append(
-                f"the verdict on file says {on_file.status}, and judging again says {verdict.status}: "
-                "run `dvc repro judge`; somebody edited it, or the evidence changed since"
-            )
+            why = "somebody edited it, or the evidence changed since"
+            if on_file.status is Status.ERROR:
+                why = on_file.reason
+            elif on_file.policy != verdict.policy:
+                why = "it was judged by another policy"
+            both = f"the verdict on file says {on_file.status}, and judging again says {verdict.status}"
+            objections.append(f"{both}: run `dvc repro judge`; {why}")
             statuses.add(Status.ERROR)
     if objections:
         verdict = replace(verdict, status=worst(statuses), reason="; ".join(objections))
@@ -135,6 +139,7 @@ def _other_bytes(verdict: Verdict) -> list[str]:
             if changed:
                 objections.append(
                     f"{version}/{changed[0]} is not the file that was reloaded ({len(changed)} in all): the evidence is of "
-                    "other bytes; run `dvc repro`, or `make verify` for the bytes that lie there now"
+                    "other bytes; run `dvc repro` (`dvc repro --force reload` where DVC was told that they are right), or "
+                    "`make verify` for the bytes that lie there now"
                 )
     return objections

@@ -84,6 +84,7 @@ def judge(
     """Judge the comparison by the policy: verdict, metrics and reports. The verdict is data: this ends 0."""
     from reloadgate import report
     from reloadgate.comparison import Comparison
+    from reloadgate.errors import UnreadableRecordError
     from reloadgate.judge import judge as judge_all
     from reloadgate.nouns import read_record
     from reloadgate.project import EVIDENCE, REPORTS, read_policy
@@ -93,6 +94,8 @@ def judge(
     report.begin(REPORTS, "reloadgate judge")
     settings = read_policy(policy or ())
     path = REPORTS / "comparison.json"
+    if not path.exists():
+        raise UnreadableRecordError(f"{path} is missing: run `reloadgate compare` first, or `dvc repro`")
     comparison = with_suites(with_remote(read_record(Comparison, path), settings), settings)
     verdict = judge_all(comparison, settings)
     if expectations:
