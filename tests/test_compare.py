@@ -166,11 +166,11 @@ def test_what_the_file_holds_otherwise_and_loading_hides_fails(tmp_path: Path) -
     assert judge(built.compare_with(replace(built.reloaded, stored_variables=unknown)), Policy()).status is Status.PASS
 
 
-def test_what_metrics_had_summed_up_is_noted_where_it_is_gone(tmp_path: Path) -> None:
+def test_what_metrics_had_summed_up_is_told_where_it_is_gone(tmp_path: Path) -> None:
     """No format of Keras holds it, and training does not go on from it."""
     lost = build(tmp_path, now=lambda observation: replace(observation, metrics=()))
     row = only(lost, Group.COMPILE, "state of the metrics")
-    assert row.outcome is Outcome.NOTED
+    assert row.outcome is Outcome.SKIPPED
     assert "what loss had summed up did not come back" in row.detail
     assert judge(lost.compare(), Policy()).status is Status.PASS
 
@@ -332,7 +332,7 @@ def test_random_state_is_lost_only_when_it_advances(tmp_path: Path, advances: bo
         changed={f"before/{SEED}": seed + np.uint32(9)},
         now=without if gone else lambda observation: observation,
     )
-    assert only(built, Group.RANDOM_STATE, SEED).outcome is (Outcome.LOST if advances else Outcome.NOTED)
+    assert only(built, Group.RANDOM_STATE, SEED).outcome is (Outcome.LOST if advances else Outcome.SKIPPED)
 
 
 @pytest.mark.parametrize("key", [ENCODER, LARGE])

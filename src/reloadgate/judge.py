@@ -161,7 +161,9 @@ def judge_row(row: Row, policy: Policy, facts: ArtifactFacts | None) -> Finding:
             status, message = Status.UNVERIFIED, row.detail
         case Outcome.SKIPPED:
             status, message = Status.SKIPPED, row.detail
-        case Outcome.NOTED | Outcome.NOT_EXERCISED:
+        case Outcome.NOTED:
+            status, message = Status.NOTED, _sentence(row)
+        case Outcome.NOT_EXERCISED:
             status, message = Status.NOTED, f"{row.outcome}: {_sentence(row)}"
         case _:
             status, message = Status.FAIL, _sentence(row)

@@ -113,7 +113,7 @@ def _metrics(then: Observation, now: Observation) -> Row:
         f"what {', '.join(lost)} had summed up did not come back: no format of Keras holds it, and `fit` begins every epoch "
         "without it; the evidence has it, and SaveVersions gives it back where training goes on within an epoch"
     )
-    return row_of(Group.COMPILE, "state of the metrics", Outcome.NOTED, detail=detail)
+    return row_of(Group.COMPILE, "state of the metrics", Outcome.SKIPPED, detail=detail)
 
 
 def _without_name(optimizer: Optimizer) -> dict[str, Any]:
@@ -253,7 +253,7 @@ def _random_state(then: Variable | None, now: Variable | None, advances: bool) -
     if then is not None and now is not None and then.value.sha256 == now.value.sha256:
         return row_of(Group.RANDOM_STATE, key, Outcome.SAME)
     if not advances:
-        return row_of(Group.RANDOM_STATE, key, Outcome.NOTED, detail="it differs, and training does not use it")
+        return row_of(Group.RANDOM_STATE, key, Outcome.SKIPPED, detail="it differs, and training does not use it")
     return row_of(
         Group.RANDOM_STATE, key, Outcome.LOST,
         detail="the artifact does not hold it: without it training goes on with other random numbers",
