@@ -18,6 +18,7 @@ from reloadgate.inspection import Inspected, all_findings
 from reloadgate.inspection.declared import declared_from
 from reloadgate.inspection.kinds import look
 from reloadgate.inspection.limits import Limits
+from reloadgate.inspection.messages import message
 
 
 def seen(path: Path, *declared: str, limits: Limits | None = None) -> Inspected:
@@ -606,6 +607,15 @@ def test_saved_models_that_are_not_whole(tmp_path: Path) -> None:
     folder = artifacts.write_saved_model(tmp_path / "one")
     (folder / "notes.txt").write_text("x")
     assert [finding.code for finding in seen(folder).findings] == ["extra-file"]
+    debug = folder / "debug/saved_model_debug_info.pb"
+    debug.parent.mkdir()
+    traces = message("GraphDebugInfo", b"", "")
+    traces.files.append("model.py")
+    debug.write_bytes(traces.SerializeToString())
+    assert [finding.place for finding in seen(folder).findings] == ["notes.txt"]
+    debug.write_bytes(b"\xff\xff")
+    assert codes(folder) == {"damaged"}
+    debug.unlink()
     (folder / "saved_model.pb").write_bytes(b"\xff\xff")
     assert codes(folder) == {"damaged"}
     (folder / "saved_model.pb").write_bytes(b"")

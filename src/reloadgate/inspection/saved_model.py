@@ -19,7 +19,8 @@ from reloadgate.inspection.pickles import is_pickle
 from reloadgate.inspection.reading import Folder, odd_character
 
 GRAPH, VARIABLES, ASSETS = "saved_model.pb", "variables/variables", "assets/"
-KNOWN = {GRAPH, "fingerprint.pb"}
+DEBUG = "debug/saved_model_debug_info.pb"
+KNOWN = {GRAPH, "fingerprint.pb", DEBUG}
 
 
 def inspect(folder: Folder, limits: Limits, report: Report) -> None:
@@ -38,6 +39,8 @@ def inspect(folder: Folder, limits: Limits, report: Report) -> None:
     _check_graph(graph, limits, report)
     _check_assets(graph, folder, report)
     _check_files(folder, report)
+    if DEBUG in folder.files:
+        message("GraphDebugInfo", folder.files[DEBUG].read(), DEBUG)
     if any(name.startswith("variables/") for name in folder.files):
         bundle.inspect(folder, VARIABLES, limits, report)
     elif any(node.WhichOneof("kind") == "variable" for node in graph.object_graph_def.nodes):
