@@ -114,9 +114,20 @@ def replace(path: str, **how: Any) -> Callable[[h5py.File], Any]:
     return change
 
 
+def padded(file: h5py.File) -> None:
+    compound = h5py.h5t.create(h5py.h5t.COMPOUND, 64)
+    compound.insert(b"r", 0, h5py.h5t.IEEE_F32LE)
+    compound.insert(b"i", 4, h5py.h5t.IEEE_F32LE)
+    del file["optimizer/vars/9"]
+    h5py.h5d.create(file["optimizer/vars"].id, b"9", compound, h5py.h5s.create_simple((2,))).write(
+        h5py.h5s.ALL, h5py.h5s.ALL, np.ones(2, np.complex64)
+    )
+
+
 KERNEL = "layers/dense/vars/0"
 HDF5: dict[str, tuple[bool, Callable[[h5py.File], Any]]] = {
     "numbers of two kinds in one": (True, replace(KERNEL, data=np.zeros((4, 3), "f4,i4"))),
+    "two numbers that are no complex one": (True, replace("optimizer/vars/9", data=np.zeros(2, [("x", "f4"), ("y", "f4")]))),
     "text for numbers": (True, replace(KERNEL, data=np.full((4, 3), b"text"))),
     "a filter that loses": (True, replace(KERNEL, data=np.ones((4, 3), "i4"), scaleoffset=0)),
     "a type that is kept by itself": (True, lambda f: f.__setitem__("layers/dense/vars/type", np.dtype("f4"))),
@@ -124,6 +135,10 @@ HDF5: dict[str, tuple[bool, Callable[[h5py.File], Any]]] = {
     "a region of another": (
         True, lambda f: f["layers/dense/vars"].create_dataset("9", data=f[KERNEL].regionref[:2], dtype=h5py.regionref_dtype),
     ),
+    "complex numbers with bytes between them": (True, padded),
+    "complex numbers": (False, replace("optimizer/vars/9", data=np.ones(2, np.complex64))),
+    "complex numbers that are infinite": (True, replace("optimizer/vars/9", data=np.full(2, 1j * np.inf))),
+    "complex numbers for a kernel": (True, replace(KERNEL, data=np.ones((4, 3), np.complex64))),
     "packed and shuffled": (False, replace(KERNEL, compression="gzip", shuffle=True)),
     "in chunks, with checksums": (False, replace(KERNEL, chunks=(2, 3), fletcher32=True)),
 }  # fmt: skip
