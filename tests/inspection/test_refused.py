@@ -303,6 +303,23 @@ def test_custom_classes_are_those_that_are_declared_exactly(write: Write) -> Non
     assert "lambda" in of_config(write, smuggled, "acme>Scale")
 
 
+def test_infinities_are_plain_values_of_custom_classes_and_operations_only(write: Write) -> None:
+    infinite, norm = {"cap": float("inf")}, {"module": "keras.layers", "class_name": "BatchNormalization"}
+
+    def cap(c: dict[str, Any], **config: Any) -> None:
+        c["config"]["layers"].append({"module": "acme", "class_name": "Cap", "registered_name": "acme>Cap", "config": config})
+
+    def clip(c: dict[str, Any], module: str = "keras.src.ops.numpy") -> None:
+        c["config"]["layers"].append({"module": module, "class_name": "Clip", "config": {"x_min": 0, "x_max": float("inf")}})
+
+    assert of_config(write, clip) == of_config(write, lambda c: cap(c, **infinite), "acme>Cap") == set()
+    assert of_config(write, lambda c: cap(c, inner={"of": [infinite]}), "acme>Cap") == set()
+    assert of_config(write, lambda c: cap(c, inner=norm | {"config": infinite}), "acme>Cap") == {"json-number"}
+    assert of_config(write, lambda c: cap(c, **infinite)) == {"json-number", "undeclared-class"}
+    assert of_config(write, lambda c: clip(c, "keras.layers")) == {"json-number", "undeclared-class"}
+    assert of_config(write, lambda c: c["config"]["layers"][1].update(infinite), "acme>Cap") == {"json-number"}
+
+
 @pytest.mark.parametrize(
     ("raw", "code"),
     [

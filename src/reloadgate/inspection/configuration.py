@@ -4,6 +4,7 @@ Keras builds whatever a configuration names, so nothing here is a list of what i
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from reloadgate.inspection.declared import Declared, class_names, classes, functions
@@ -27,6 +28,8 @@ MAY_BE_UNUSUAL = {
     "clipnorm", "clipvalue", "global_clipnorm", "idf_weights", "class_weights",
 }  # fmt: skip
 """Keys under which NaN or an infinity is a plain value, not a size or a rate."""
+OPERATIONS = "keras.src.ops."
+"""Modules of operations, whose arguments are values that a model computes with."""
 
 
 def check(root: dict[str, Any], place: str, declared: Declared, limits: Limits, report: Report, legacy: bool = False) -> None:
@@ -44,18 +47,25 @@ def check(root: dict[str, Any], place: str, declared: Declared, limits: Limits, 
     if root.get("class_name") not in ROOTS and not _declared(root, declared):
         report.refuse("config-root", place, f"its outermost object is {root.get('class_name')!r}, no model that is known")
     layers, custom = 0, set()
+    of_values: dict[tuple[str | int, ...], bool] = {}  # by the path of every object's configuration
     for path, value in walk(root):
         where = _where(place, path) if isinstance(value, dict | str | Unusual) else place
         if isinstance(value, dict):
-            if "class_name" in value and _check_object(value, where, declared, report, legacy):
-                custom.add((*path, "config"))
+            if "class_name" in value:
+                own = (*path, "config")
+                if _check_object(value, where, declared, report, legacy):
+                    custom.add(own)
+                of_values[own] = own in custom or str(value.get("module")).startswith(OPERATIONS)
             if len(path) > 1 and path[-2] == "layers" and isinstance(path[-1], int):
                 layers += 1
                 _add_layer(value, report)
         elif isinstance(value, str):
-            _check_text(value, path, where, any(path[:end] in custom for end in range(1, len(path))), report)
+            _check_text(value, path, where, any(up in custom for up in _above(path)), report)
         elif isinstance(value, Unusual) and not MAY_BE_UNUSUAL.intersection(path):
-            report.refuse("json-number", where, f"{value} where a number is needed")
+            # Of the innermost object: what is Keras' own within a custom class has sizes and rates too.
+            noted = next((of_values[up] for up in _above(path) if up in of_values), False)
+            say = report.note if noted else report.refuse
+            say("json-number", where, f"{value} for a number")
     if layers > limits.layers:
         report.refuse("too-many", place, f"{layers} layers; the limit is {limits.layers}")
 
@@ -157,6 +167,11 @@ def _add_layer(value: dict[str, Any], report: Report) -> None:
     config = value.get("config")
     name = config.get("name") if isinstance(config, dict) else value.get("name")
     report.layers.append(Layer(name=str(name), module=str(value.get("module") or ""), class_name=str(value.get("class_name"))))
+
+
+def _above(path: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+    """The paths of what a value lies in, innermost first."""
+    return (path[:end] for end in range(len(path) - 1, 0, -1))
 
 
 def _where(place: str, path: tuple[str | int, ...]) -> str:
