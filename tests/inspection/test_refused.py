@@ -303,6 +303,19 @@ def test_custom_classes_are_those_that_are_declared_exactly(write: Write) -> Non
     assert "lambda" in of_config(write, smuggled, "acme>Scale")
 
 
+def test_custom_layers_may_pack_their_variables(write: Write) -> None:
+    scale = {"module": "acme", "class_name": "Scale", "registered_name": "acme>Scale", "config": {"name": "s"}}
+    config, content = artifacts.config(artifacts.dense("a", 3, 4), scale, artifacts.dense("b", 2, 3)), artifacts.arrays()
+    slots = {f"optimizer/vars/{number}": np.zeros(7, np.float32) for number in range(10, 14)}
+    content |= {"layers/scale/vars/packed": np.ones((2, 7), np.float32)} | slots
+    made = artifacts.members(config=json.dumps(config), weights=artifacts.hdf5(content))
+    assert codes(write("m.keras", artifacts.archive(made)), "acme>Scale") == set()
+    assert codes(write("m.weights.h5", artifacts.hdf5(content))) == set()
+    without(content, "optimizer/vars/13")
+    made = artifacts.members(config=json.dumps(config), weights=artifacts.hdf5(content))
+    assert codes(write("m.keras", artifacts.archive(made)), "acme>Scale") == {"optimizer"}
+
+
 def test_infinities_are_plain_values_of_custom_classes_and_operations_only(write: Write) -> None:
     infinite, norm = {"cap": float("inf")}, {"module": "keras.layers", "class_name": "BatchNormalization"}
 

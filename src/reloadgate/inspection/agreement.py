@@ -49,8 +49,10 @@ def check(root: dict[str, Any], datasets: dict[str, Any], groups: Collection[str
     Args:
         datasets, groups: of the weights, by path.
     """
-    if is_container(root):
+    kerass = is_container(root)
+    if kerass:
         layers = list(layers_of(root))
+        kerass = all(layer.kerass for layer in layers)
         for layer in layers:
             _check_layer(layer, datasets, place, report)
         _check_nothing_more(layers, datasets, place, report)
@@ -59,7 +61,7 @@ def check(root: dict[str, Any], datasets: dict[str, Any], groups: Collection[str
     compiled = root.get("compile_config")
     named = compiled.get("optimizer") if isinstance(compiled, dict) else None
     changed = "optimizer/inner_optimizer" in groups or any(isinstance(v, dict) and v.get("lora_rank") for _, v in walk(root))
-    check_optimizer(named, datasets, place, report, simple=not changed)
+    check_optimizer(named, datasets, place, report, simple=not changed, kerass=kerass)
 
 
 def check_weights(datasets: dict[str, Any], named: str, place: str, report: Report) -> None:
@@ -72,6 +74,8 @@ def check_weights(datasets: dict[str, Any], named: str, place: str, report: Repo
     check_optimizer(None, datasets, place, report)
     slots = {one.shape for path, one in datasets.items() if path.startswith("optimizer/") and one.shape}
     weights = {one.shape for path, one in datasets.items() if not path.startswith("optimizer/")}
+    if not all(path.rpartition("/")[2].isdecimal() for path in datasets):
+        return  # a custom layer, which gives names to what it stores, and may pack its variables
     strange = {shape for shape in slots - weights if not _is_factor(shape, slots, weights)}
     if strange and named.rstrip("_0123456789") in OF_EQUAL_SHAPE:
         message = f"the optimizer has slots of shapes that no variable has: {_shown(sorted(strange))}"
@@ -166,11 +170,14 @@ def _check_numbering(datasets: dict[str, Any], place: str, report: Report) -> No
             report.refuse("missing-weights", f"{place}:{group}", f"the variable {missing} is missing between others")
 
 
-def check_optimizer(named: Any, datasets: dict[str, Any], place: str, report: Report, simple: bool = True) -> None:
+def check_optimizer(
+    named: Any, datasets: dict[str, Any], place: str, report: Report, simple: bool = True, kerass: bool = True
+) -> None:
     """The optimizer's variables against the optimizer that the configuration names, None where it names none.
 
     Args:
         simple: no loss scale is kept beside them, and they are of variables that are stored.
+        kerass: every layer is Keras' own, and so stores its variables as they are: a custom one may pack them.
     """
     own = _below(datasets, "optimizer")
     report.slots = len(own)
@@ -193,10 +200,12 @@ def check_optimizer(named: Any, datasets: dict[str, Any], place: str, report: Re
         and isinstance(named.get("config"), dict)
         and named.get("module") in ("keras.optimizers", None)
     ):
-        _check_slots(named, [one.shape for one in stored], datasets, place, report)
+        _check_slots(named, [one.shape for one in stored], datasets, kerass, place, report)
 
 
-def _check_slots(named: dict[str, Any], stored: list[Shape], datasets: dict[str, Any], place: str, report: Report) -> None:
+def _check_slots(
+    named: dict[str, Any], stored: list[Shape], datasets: dict[str, Any], kerass: bool, place: str, report: Report
+) -> None:
     config, rule = named["config"], SLOTS.get(named.get("class_name", ""))
     if rule is None or config.get("use_ema") or config.get("gradient_accumulation_steps") or config.get("loss_scale_factor"):
         return
@@ -211,7 +220,7 @@ def _check_slots(named: dict[str, Any], stored: list[Shape], datasets: dict[str,
         report.refuse("optimizer", where, f"{len(slots)} slots, and {named['class_name']} keeps {each} for each variable")
         return
     weights = Counter(dataset.shape for path, dataset in datasets.items() if not path.startswith("optimizer/"))
-    over = {shape for shape, count in Counter(slots).items() if count % each or count // each > weights[shape]}
+    over = {shape for shape, count in Counter(slots).items() if count % each or (kerass and count // each > weights[shape])}
     if over:
         report.refuse("optimizer", where, f"slots of shapes that no variable has: {_shown(sorted(over))}")
 
