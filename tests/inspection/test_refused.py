@@ -393,6 +393,44 @@ def test_a_layer_that_is_larger_than_the_file(write: Write) -> None:
     assert "declared-size" in of_config(write, large)
 
 
+@pytest.mark.parametrize("build", [{}, {"build_config": None}, {"build_config": {}}])
+def test_a_layer_that_does_not_say_what_it_was_built_with(write: Write, build: dict[str, Any]) -> None:
+    def sized(units: int) -> Callable[[dict[str, Any]], Any]:
+        def change(c: dict[str, Any]) -> None:
+            layer(c).pop("build_config")
+            layer(c).update(build)
+            layer(c)["config"]["units"] = units
+
+        return change
+
+    assert of_config(write, sized(2_000_000_000)) == {"config", "declared-size"}
+    assert of_config(write, sized(2)) == {"config"}
+
+
+def test_a_model_that_was_never_built_may_be_large(write: Write) -> None:
+    config, large = artifacts.config(), artifacts.dense("a", 100_000, 4)
+    del config["build_config"], config["compile_config"], large["build_config"]
+    config["config"]["layers"] = [large]
+    made = artifacts.members(config=json.dumps(config), weights=artifacts.hdf5({}))
+    assert codes(write("m.keras", artifacts.archive(made))) == set()
+    config["config"]["build_input_shape"] = [None, 4]
+    made = artifacts.members(config=json.dumps(config), weights=artifacts.hdf5({}))
+    assert codes(write("m.keras", artifacts.archive(made))) == {"declared-size"}
+
+
+def test_variables_by_numbers_that_keras_does_not_write(write: Write) -> None:
+    for name in ("layers/dense/vars/1", "optimizer/vars/3"):
+        content = artifacts.arrays()
+        content[name.replace("vars/", "vars/0")] = content.pop(name)
+        made = artifacts.members(weights=artifacts.hdf5(content))
+        assert codes(write("m.keras", artifacts.archive(made))) == {"missing-weights"}, name
+    scale = {"module": "acme", "class_name": "Scale", "registered_name": "acme>Scale", "config": {"name": "s"}}
+    config = artifacts.config(artifacts.dense("a", 3, 4), scale, artifacts.dense("b", 2, 3))
+    content = artifacts.arrays() | {"layers/scale/vars/00": np.float32(1), "layers/scale/vars/01": np.float32(1)}
+    made = artifacts.members(config=json.dumps(config), weights=artifacts.hdf5(content))
+    assert codes(write("m.keras", artifacts.archive(made)), "acme>Scale") == set()
+
+
 def edited(write: Write, change: Callable[[h5py.File], Any], raw: bytes | None = None, name: str = "m.weights.h5") -> set[str]:
     path = write(name, raw or artifacts.hdf5())
     with h5py.File(path, "r+") as file:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Any
 
+from reloadgate.inspection.declared import classes
 from reloadgate.inspection.documents import walk
 from reloadgate.inspection.expected import (
     WITH_WEIGHTS,
@@ -19,7 +20,7 @@ from reloadgate.inspection.expected import (
     shapes_of,
     snake_case,
 )
-from reloadgate.inspection.found import Report, first
+from reloadgate.inspection.found import SAVE_AGAIN, Report, first
 from reloadgate.inspection.hdf5 import stored_dtype
 
 COUNTS = {"bool", "int32", "int64", "uint32", "uint64", "uint8"}
@@ -39,6 +40,10 @@ SLOTS: dict[str, Any] = {
 """Variables that an optimizer keeps for each variable that it trains, all of that one's shape."""
 OF_EQUAL_SHAPE = {snake_case(name) for name in SLOTS} | {"rmsprop"}
 SIZES = {"units", "filters", "input_dim", "output_dim", "num_heads", "key_dim", "value_dim", "head_dim", "intermediate_dim"}
+SHAPES = {"build_config", "build_input_shape", "input_shape", "batch_input_shape", "batch_shape", "shape"}
+"""Keys that say what a model is given: one that has none of them is built when it is called, and takes no memory before."""
+ANY: tuple[str, ...] = ("",)
+"""How every path begins: nothing says which layers are custom."""
 MOST_UNSTORED = 4096
 """A size up to which a layer may be declared that holds fewer values."""
 
@@ -49,19 +54,19 @@ def check(root: dict[str, Any], datasets: dict[str, Any], groups: Collection[str
     Args:
         datasets, groups: of the weights, by path.
     """
-    kerass = is_container(root)
-    if kerass:
+    custom = ANY
+    if is_container(root):
         layers = list(layers_of(root))
-        kerass = all(layer.kerass for layer in layers)
+        custom = tuple(layer.group + "/" for layer in layers if not layer.kerass)
         for layer in layers:
             _check_layer(layer, datasets, place, report)
         _check_nothing_more(layers, datasets, place, report)
     _check_sizes(root, datasets, place, report)
-    _check_numbering(datasets, place, report)
+    _check_numbering(datasets, custom, place, report)
     compiled = root.get("compile_config")
     named = compiled.get("optimizer") if isinstance(compiled, dict) else None
     changed = "optimizer/inner_optimizer" in groups or any(isinstance(v, dict) and v.get("lora_rank") for _, v in walk(root))
-    check_optimizer(named, datasets, place, report, simple=not changed, kerass=kerass)
+    check_optimizer(named, datasets, place, report, simple=not changed, kerass=not custom)
 
 
 def check_weights(datasets: dict[str, Any], named: str, place: str, report: Report) -> None:
@@ -70,7 +75,7 @@ def check_weights(datasets: dict[str, Any], named: str, place: str, report: Repo
     Args:
         named: the optimizer's name, which is its class in lower case where the user gave no other.
     """
-    _check_numbering(datasets, place, report)
+    _check_numbering(datasets, ANY, place, report)
     check_optimizer(None, datasets, place, report)
     slots = {one.shape for path, one in datasets.items() if path.startswith("optimizer/") and one.shape}
     weights = {one.shape for path, one in datasets.items() if not path.startswith("optimizer/")}
@@ -106,6 +111,9 @@ def _check_layer(layer: Expected, datasets: dict[str, Any], place: str, report: 
         if shapes or (name in WITH_WEIGHTS and _built(layer.config)):
             report.refuse("missing-weights", f"{place}:{layer.group}", f"the weights of the layer {_name(layer)} are missing")
         return
+    if name in WITH_WEIGHTS and not layer.config.get("build_config"):
+        message = f"the layer {_name(layer)} has weights, and no build_config says of what shape: Keras always writes one"
+        report.refuse("config", f"{place}:{layer.group}", message, SAVE_AGAIN)
     if shapes is not None:
         stored = [datasets[path].shape for path in sorted(below, key=_order) if path.startswith(own + "/")]
         if len(stored) != len(below) or len(stored) > len(shapes):
@@ -142,14 +150,14 @@ def _check_nothing_more(layers: list[Expected], datasets: dict[str, Any], place:
 def _check_sizes(root: dict[str, Any], datasets: dict[str, Any], place: str, report: Report) -> None:
     """Sizes for which loading would allocate what the file does not hold."""
     stored = max(MOST_UNSTORED, sum(dataset.size or 0 for dataset in datasets.values()))
+    given = any(isinstance(value, dict) and value.keys() & SHAPES for _, value in walk(root))
     for path, value in walk(root):
-        if (
-            not isinstance(value, dict)
-            or not isinstance(value.get("build_config"), dict)
-            or not isinstance(value.get("config"), dict)
-        ):
+        if not isinstance(value, dict) or not isinstance(value.get("config"), dict):
             continue
-        shapes = [v for p, v in walk(value["build_config"]) if isinstance(v, int) and not isinstance(v, bool)]
+        build = value.get("build_config")
+        if not isinstance(build, dict) and not (given and (value.get("module"), value.get("class_name")) in classes()):
+            continue
+        shapes = [v for p, v in walk(build) if isinstance(v, int) and not isinstance(v, bool)]
         sizes = [v for k, v in value["config"].items() if k in SIZES and isinstance(v, int) and not isinstance(v, bool)]
         weights = value.get("class_name") in WITH_WEIGHTS
         if any(abs(size) > stored for size in sizes) or (weights and any(abs(size) > max(stored, 1 << 20) for size in shapes)):
@@ -157,12 +165,19 @@ def _check_sizes(root: dict[str, Any], datasets: dict[str, Any], place: str, rep
             report.refuse("declared-size", f"config.json.{where}", "a layer larger than all the values that are stored")
 
 
-def _check_numbering(datasets: dict[str, Any], place: str, report: Report) -> None:
-    """Variables are numbered from 0 on, without a hole."""
+def _check_numbering(datasets: dict[str, Any], custom: tuple[str, ...], place: str, report: Report) -> None:
+    """Variables are numbered from 0 on, without a hole.
+
+    Args:
+        custom: how the paths begin of what custom layers store, by names of their own.
+    """
     numbered: dict[str, set[int]] = {}
     for path in datasets:
         group, _, name = path.rpartition("/")
         if group.split("/")[-1] == "vars" and name.isdecimal():
+            if name != str(int(name)) and not path.startswith(custom):
+                message = f"the variable {int(name)} is missing: Keras does not find it by the name {name!r}"
+                report.refuse("missing-weights", f"{place}:{group}", message)
             numbered.setdefault(group, set()).add(int(name))
     for group, numbers in numbered.items():
         if numbers != set(range(len(numbers))):
