@@ -500,6 +500,10 @@ def test_legacy_files(write: Write) -> None:
 
         return run
 
+    def large(c: dict[str, Any]) -> None:
+        del layer(c)["build_config"]
+        layer(c)["config"]["units"] = 2_000_000_000
+
     cases: list[tuple[Callable[[h5py.File], Any], str]] = [
         (lambda f: f.attrs.__delitem__("model_config"), "missing-config"),
         (lambda f: f.attrs.__setitem__("model_config", "no"), "json"),
@@ -510,6 +514,8 @@ def test_legacy_files(write: Write) -> None:
         (lambda f: f["model_weights/a"].__setitem__("more", 1.0), "extra-weights"),
         (lambda f: replaced(f, "model_weights/a/a/kernel", data=np.ones((3, 4), "f4")), "shape"),
         (config(lambda c: c["config"]["layers"][1].update(class_name="Scale")), "undeclared-class"),
+        (config(lambda c: c["config"]["layers"][1]["config"].update(units=2_000_000_000)), "declared-size"),
+        (config(large), "declared-size"),
         (
             config(lambda c: c["config"]["layers"][1].update(class_name="Lambda", config={"function": ["4wE=", None, None]})),
             "lambda",

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Any
 
-from reloadgate.inspection.declared import classes
+from reloadgate.inspection.declared import class_names, classes
 from reloadgate.inspection.documents import walk
 from reloadgate.inspection.expected import (
     WITH_WEIGHTS,
@@ -61,7 +61,7 @@ def check(root: dict[str, Any], datasets: dict[str, Any], groups: Collection[str
         for layer in layers:
             _check_layer(layer, datasets, place, report)
         _check_nothing_more(layers, datasets, place, report)
-    _check_sizes(root, datasets, place, report)
+    check_sizes(root, datasets, "config.json", report)
     _check_numbering(datasets, custom, place, report)
     compiled = root.get("compile_config")
     named = compiled.get("optimizer") if isinstance(compiled, dict) else None
@@ -147,22 +147,26 @@ def _check_nothing_more(layers: list[Expected], datasets: dict[str, Any], place:
         report.refuse("extra-weights", place, f"weights of layers that the configuration does not have: {first(extra)}")
 
 
-def _check_sizes(root: dict[str, Any], datasets: dict[str, Any], place: str, report: Report) -> None:
-    """Sizes for which loading would allocate what the file does not hold."""
+def check_sizes(root: dict[str, Any], datasets: dict[str, Any], place: str, report: Report) -> None:
+    """Sizes for which loading would allocate what the file does not hold.
+
+    Args:
+        place: of the configuration.
+    """
     stored = max(MOST_UNSTORED, sum(dataset.size or 0 for dataset in datasets.values()))
     given = any(isinstance(value, dict) and value.keys() & SHAPES for _, value in walk(root))
     for path, value in walk(root):
         if not isinstance(value, dict) or not isinstance(value.get("config"), dict):
             continue
         build = value.get("build_config")
-        if not isinstance(build, dict) and not (given and (value.get("module"), value.get("class_name")) in classes()):
+        if not isinstance(build, dict) and not (given and _is_kerass(value)):
             continue
         shapes = [v for p, v in walk(build) if isinstance(v, int) and not isinstance(v, bool)]
         sizes = [v for k, v in value["config"].items() if k in SIZES and isinstance(v, int) and not isinstance(v, bool)]
         weights = value.get("class_name") in WITH_WEIGHTS
         if any(abs(size) > stored for size in sizes) or (weights and any(abs(size) > max(stored, 1 << 20) for size in shapes)):
             where = ".".join(map(str, path))
-            report.refuse("declared-size", f"config.json.{where}", "a layer larger than all the values that are stored")
+            report.refuse("declared-size", f"{place}.{where}", "a layer larger than all the values that are stored")
 
 
 def _check_numbering(datasets: dict[str, Any], custom: tuple[str, ...], place: str, report: Report) -> None:
@@ -238,6 +242,12 @@ def _check_slots(
     over = {shape for shape, count in Counter(slots).items() if count % each or (kerass and count // each > weights[shape])}
     if over:
         report.refuse("optimizer", where, f"slots of shapes that no variable has: {_shown(sorted(over))}")
+
+
+def _is_kerass(value: dict[str, Any]) -> bool:
+    """Whether an object is Keras' own, by its name alone where it has no module, as in the legacy format."""
+    name = value.get("class_name")
+    return (value["module"], name) in classes() if "module" in value else name in class_names()
 
 
 def _built(config: dict[str, Any]) -> bool:

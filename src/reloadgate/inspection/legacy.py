@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from reloadgate.inspection import configuration
+from reloadgate.inspection import agreement, configuration
 from reloadgate.inspection.declared import Declared
 from reloadgate.inspection.documents import parsed
 from reloadgate.inspection.expected import Expected, is_container, layers_of, shapes_of
@@ -27,7 +27,9 @@ def inspect_file(source: Source, declared: Declared, limits: Limits, report: Rep
             if root is None:
                 report.refuse("missing-config", source.name, "it holds no model_config", "save the whole model")
             else:
-                configuration.check(root, f"{source.name}@model_config", declared, limits, report, legacy=True)
+                place = f"{source.name}@model_config"
+                configuration.check(root, place, declared, limits, report, legacy=True)
+                agreement.check_sizes(root, contents.datasets, place, report)
             if WEIGHTS not in contents.groups:
                 report.refuse("missing-weights", source.name, "it holds no model_weights")
             else:
