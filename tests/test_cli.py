@@ -354,3 +354,16 @@ def test_a_gate_that_opens_where_git_kept_no_pages_writes_them(pipeline: Run) ->
         (REPORTS / name).unlink()
     assert pipeline("gate")[0] == 0
     assert {name: (REPORTS / name).read_bytes() for name in before} == before, "and none of them says ERROR"
+
+
+def test_a_gate_writes_pages_anew_that_are_of_another_verdict(pipeline: Run) -> None:
+    pages = {}
+    for policy in ((), ("--policy", "random_state=ignored")):
+        pipeline("compare")
+        pipeline("judge", *policy)
+        pages[policy] = {name: (REPORTS / name).read_bytes() for name in report.PAGES}
+    pipeline("judge")
+    for name, content in pages[policy].items():
+        (REPORTS / name).write_bytes(content)
+    assert pipeline("gate")[0] == 0
+    assert {name: (REPORTS / name).read_bytes() for name in report.PAGES} == pages[()]

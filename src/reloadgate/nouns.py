@@ -100,11 +100,16 @@ def digest(data: Any) -> str:
     return hashlib.sha256(canonical(data)).hexdigest()
 
 
-def write_json(path: Path, data: Any) -> None:
-    """Write JSON for people and for git: sorted, indented, published by an atomic rename."""
+def indented(data: Any) -> bytes:
+    """JSON for people and for git: sorted and indented."""
     from pydantic_core import to_json  # `json` indents in Python, ten times slower
 
-    write_atomically(path, to_json(json.loads(canonical(data)), indent=1) + b"\n")
+    return to_json(json.loads(canonical(data)), indent=1) + b"\n"
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON for people and for git, published by an atomic rename."""
+    write_atomically(path, indented(data))
 
 
 def read_record(cls: type[T], path: Path) -> T:

@@ -5,6 +5,7 @@ kill or a full disk can therefore not leave an earlier PASS in any of them.
 """
 
 import csv
+import hashlib
 import math
 import shutil
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ from reloadgate.comparison import Comparison, ModelComparison, Outcome, Row
 from reloadgate.drift import Drift
 from reloadgate.evidence import Group
 from reloadgate.files import remove_abandoned, scratch, write_atomically
-from reloadgate.nouns import SCHEMA_VERSION, to_dict, write_json
+from reloadgate.nouns import SCHEMA_VERSION, indented, to_dict, write_json
 from reloadgate.policy import Policy
 from reloadgate.text import one_line
 from reloadgate.verdict import ModelVerdict, Status, Verdict, worst, worst_first
@@ -95,12 +96,24 @@ def publish(
     """
     from reloadgate.page import html
 
+    told = indented(to_dict(verdict))
     with _all_or_none(reports, METRICS, *PAGES):
         write_json(reports / METRICS, metrics(verdict, comparison, drifts))
-        write_atomically(reports / PAGES[0], _markdown(verdict, drifts).encode())
+        write_atomically(reports / PAGES[0], f"{_markdown(verdict, drifts)}\n{_mark(told)}\n".encode())
         write_atomically(reports / PAGES[1], html(verdict, comparison, evidence, drifts).encode())
         write_atomically(reports / PAGES[2], _junit(verdict))
-        write_json(reports / VERDICT, to_dict(verdict))
+        write_atomically(reports / VERDICT, told)
+
+
+def are_of_verdict(reports: Path) -> bool:
+    """Whether the pages are there and tell of the verdict on file: git keeps none of them, and checks out other verdicts."""
+    if not all((reports / name).is_file() for name in (VERDICT, *PAGES)):
+        return False
+    return _mark((reports / VERDICT).read_bytes()).encode() in (reports / PAGES[0]).read_bytes()
+
+
+def _mark(verdict: bytes) -> str:
+    return f"<!-- {VERDICT}: {hashlib.sha256(verdict).hexdigest()} -->"
 
 
 @contextmanager
