@@ -76,7 +76,8 @@ SHAPES: dict[str, Shape] = {
     "lists in one line": {"dvc.yaml": "stages:\n  train:\n    cmd: x\n    outs: [a, b]\n"},
     "carriage returns": {"dvc.yaml": "stages:\r\n  train:\r\n    cmd: x\r\n"},
     "adopted by hand": {
-        "dvc.yaml": "stages:\n  reload:\n    cmd: my own\n",
+        "dvc.yaml": "stages:\n  reload:\n    cmd:\n      - date\n      - python -m reloadgate reload --fresh\n",
+        "Makefile": "test verify: lint\n\tpytest\n\n\tuv run \\\n  reloadgate verify\nlint:\n\truff check\n",
         "params.yaml": "models: {a: {version: 1}}\npolicy: {flips: 1}\n",
     },
 }
@@ -196,11 +197,11 @@ def test_the_reload_depends_on_no_parameter_that_is_not_there(tmp_path: Path, po
     assert ("own_loader" in read_yaml(root / "params.yaml")["policy"]) == (parameters is not None)
 
 
-def test_a_stage_of_ones_own_is_not_replaced(tmp_path: Path) -> None:
+def test_a_stage_that_runs_the_command_is_not_replaced(tmp_path: Path) -> None:
     root = lay(tmp_path / "churn", SHAPES["adopted by hand"])
     adopted(root)
     stages = YAML().load(root / "dvc.yaml")["stages"]
-    assert stages["reload"]["cmd"] == "my own"
+    assert stages["reload"]["cmd"] == ["date", "python -m reloadgate reload --fresh"]
     assert list(stages) == ["reload", "compare", "judge", "gate"]
     assert read_yaml(root / "params.yaml")["policy"] == {"flips": 1}
 
@@ -226,10 +227,30 @@ def test_a_makefile_alone_gets_targets_and_no_pipeline(tmp_path: Path) -> None:
     assert "Then: train, and `reloadgate verify`" in said
 
 
-def test_a_target_of_ones_own_is_not_replaced(tmp_path: Path) -> None:
-    root = lay(tmp_path / "churn", {"Makefile": "verify:\n\techo mine\n"})
+def test_a_target_that_runs_the_command_is_not_replaced(tmp_path: Path) -> None:
+    root = lay(tmp_path / "churn", {"Makefile": "verify:\n\techo mine\n\t.venv/bin/reloadgate verify churn\n"})
     adopted(root)
-    assert planned(root) == "echo mine\nreloadgate drill\n"
+    assert planned(root) == "echo mine\n.venv/bin/reloadgate verify churn\nreloadgate drill\n"
+
+
+@pytest.mark.parametrize("verb", adoption.STAGES)
+def test_a_stage_that_does_something_else_is_no_stage_of_reloadgate(tmp_path: Path, verb: str) -> None:
+    root = lay(tmp_path / "churn", {"dvc.yaml": f"stages:\n  {verb}:\n    cmd: reloadgate inspect x && echo {verb}\n"})
+    with pytest.raises(UsageError, match=f"dvc.yaml has a stage `{verb}` of its own, which does not run `reloadgate {verb}`"):
+        adoption.adopt(root)
+
+
+@pytest.mark.parametrize("rule", ["verify:\n\techo x\n", "lint verify:: x\n", "verify: ; echo x\n\nx:\n\treloadgate verify\n"])
+def test_a_target_that_does_something_else_is_no_target_of_reloadgate(tmp_path: Path, rule: str) -> None:
+    root = lay(tmp_path / "churn", {"Makefile": rule})
+    with pytest.raises(UsageError, match="Makefile has a target `verify` of its own, which does not run `reloadgate verify`"):
+        adoption.adopt(root)
+
+
+def test_a_variable_of_the_makefile_is_no_target(tmp_path: Path) -> None:
+    root = lay(tmp_path / "churn", {"Makefile": "verify := 1\ndrill ::= 2\n.PHONY: verify\n"})
+    adopted(root)
+    assert planned(root) == "reloadgate verify\nreloadgate drill\n"
 
 
 def planned(root: Path) -> str:

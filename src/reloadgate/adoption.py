@@ -179,9 +179,16 @@ def _stages(files: _Files, root: Path, params: Any, name: str, wanted: str | Non
 
 def _missing_stages(text: str, stages: dict[str, str]) -> str:
     known = insertion.parse(text, "dvc.yaml").get("stages") or {}
-    block = "".join(body for key, body in stages.items() if key not in known)
+    commands = {key: _command(known[key]) for key in stages if key in known}
+    block = "".join(body for key, body in stages.items() if not _there("dvc.yaml", "stage", key, commands))
     plain = re.sub(r"^  ", "", block, flags=re.MULTILINE)
     return insertion.add_to_mapping(text, "dvc.yaml", "stages", plain) if block else text
+
+
+def _command(stage: Any) -> str:
+    """What a stage runs, a command a line."""
+    command = stage.get("do", stage).get("cmd", "")
+    return "\n".join(map(str, command)) if isinstance(command, list) else str(command)
 
 
 def _missing_artifacts(text: str, names: tuple[str, ...]) -> str:
@@ -268,9 +275,23 @@ def _params(text: str, params: Any, names: tuple[str, ...]) -> str:
 
 
 def _make(text: str) -> str:
-    there = insertion.targets(text)
-    missing = [rule for target, rule in MAKE.items() if target not in there]
+    known = insertion.rules(text)
+    missing = [rule for target, rule in MAKE.items() if not _there("Makefile", "target", target, known)]
     return insertion.append(text, "".join(missing)) if missing else text
+
+
+def _there(path: str, kind: str, verb: str, known: dict[str, str]) -> bool:
+    """Whether a file has the stage or target of that name, and it runs that command of reloadgate.
+
+    Raises:
+        UsageError: it has one of that name, which does something else.
+    """
+    if verb in known and not re.search(rf"\breloadgate\s+{verb}(?![\w-])", known[verb]):
+        raise UsageError(
+            f"{path} has a {kind} `{verb}` of its own, which does not run `reloadgate {verb}`, and init needs that name: "
+            "give yours another, and call this again"
+        )
+    return verb in known
 
 
 def _ignored(names: tuple[str, ...]) -> list[str]:

@@ -159,6 +159,14 @@ def _holds(whole: Any, part: Any) -> bool:
     return bool(whole == part)
 
 
-def targets(makefile: str) -> set[str]:
-    """The targets that a Makefile has rules for."""
-    return set(re.findall(r"^([\w./-]+)\s*:(?!=)", makefile, re.MULTILINE))
+def rules(makefile: str) -> dict[str, str]:
+    """What the rules of a Makefile say, by target: their prerequisites and recipes."""
+    said: dict[str, str] = {}
+    targets: list[str] = []
+    for line in makefile.replace("\\\n", " ").splitlines():
+        rule = re.match(r"([^\s#:=][^#:=]*)::?(?![:=])", line)
+        if rule:
+            targets = rule[1].split()
+        if rule or line.startswith("\t"):
+            said |= {target: f"{said.get(target, '')}{line}\n" for target in targets}
+    return said
