@@ -132,6 +132,21 @@ def test_undoing_leaves_every_byte_as_it_was(repository: Path) -> None:
     assert adoption.undo(repository).changes == {}
 
 
+def test_what_lies_behind_a_link_is_written_there(tmp_path: Path) -> None:
+    shape = SHAPES["get started"] | {"Makefile": "all:\n\techo\n"}
+    root, shared = lay(tmp_path / "churn", {}), lay(tmp_path / "shared", shape)
+    for name in shape:
+        (root / name).symlink_to(Path("../shared") / name)
+    (root / ".dvcignore").symlink_to("nowhere")
+    before, links = contents(shared), {*shape, ".dvcignore"}
+    adopted(root)
+    assert {path.name for path in root.iterdir() if path.is_symlink()} == links
+    assert "reload:" in (shared / "dvc.yaml").read_text()
+    adoption.undo(root).apply(root)
+    assert {path.name for path in root.iterdir() if path.is_symlink()} == links
+    assert (contents(shared), (root / "nowhere").exists()) == (before, False)
+
+
 def test_what_is_shown_is_what_is_written(tmp_path: Path) -> None:
     root = lay(tmp_path / "churn", SHAPES["get started"] | SHAPES["github"] | {"dvc.yaml": GET_STARTED})
     shown = adoption.adopt(root).difference()

@@ -46,10 +46,11 @@ class Plan:
 
     def apply(self, root: Path) -> None:
         for path, (_, after) in self.changes.items():
+            file = (root / path).resolve()  # what is renamed into the place of a link would end it
             if after is None:
-                (root / path).unlink()
+                file.unlink()
             else:
-                write_atomically(root / path, after.encode())
+                write_atomically(file, after.encode())
 
 
 def adopt(root: Path, name: str | None = None, stage: str | None = None) -> Plan:
