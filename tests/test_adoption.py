@@ -40,6 +40,7 @@ plots:
 - ROC: {x: fpr}
 """
 PARAMS = "prepare:\n  split: 0.20   # as in the paper\n  seed: 20170428\n\ntrain: {min_split: 0.01}\n"
+TRAIN = "stages:\n  train:\n    cmd: x\n"
 
 Shape = dict[str, str]
 SHAPES: dict[str, Shape] = {
@@ -64,6 +65,14 @@ SHAPES: dict[str, Shape] = {
             "    cmd: train ${item.kind} ${item.data}\n"
         ),
         "params.yaml": "sets: [x, y]\n",
+    },
+    "names under vars, in a folder": {
+        "dvc.yaml": (
+            "vars:\n- cfg.yaml:names,folder\nstages:\n  train:\n    foreach: ${names}\n"
+            "    do:\n      wdir: ${folder}/train\n      cmd: train ${item}\n"
+        ),
+        "cfg.yaml": "names: [a, b]\nfolder: src\n",
+        "src/train/train.py": "",
     },
     "several pipelines": {
         "features/dvc.yaml": "stages:\n  build:\n    cmd: x\n",
@@ -174,6 +183,11 @@ def test_the_settings_are_ones_that_reloadgate_reads(repository: Path) -> None:
             ("cnn-x", "cnn-y", "mlp-x", "mlp-y"),
             ["models/${item.kind}-${item.data}/1.0.0", "reports/versions/${item.kind}-${item.data}.json"],
         ),
+        (
+            "names under vars, in a folder",
+            ("a", "b"),
+            ["../../models/${item}/1.0.0", "../../reports/versions/${item}.json"],
+        ),
     ],
 )
 def test_the_stage_that_trains_declares_what_it_will_save(
@@ -193,6 +207,9 @@ def test_a_pipeline_in_a_folder_writes_to_the_root(tmp_path: Path) -> None:
     outs = YAML().load(root / "training/dvc.yaml")["stages"]["train"]["outs"]
     assert outs[1] == "../models/churn/1.0.0"
     assert "reload" in YAML().load(root / "dvc.yaml")["stages"]
+    said = adoption.next_step(adoption.adopt(root))
+    assert 'reloadgate.save(model, "../models/churn/1.0.0", ' in said, "the script runs in the folder"
+    assert 'records="../reports/versions")' in said
 
 
 def test_a_list_in_one_line_is_left_to_its_owner(tmp_path: Path) -> None:
@@ -281,16 +298,48 @@ def planned(root: Path) -> str:
         ({"dvc.yaml": "stages: {a: {cmd: x}}\n"}, "stages is not written as a block"),
         ({"dvc.yaml": "stages:\n  a:\n    cmd: x\n", "params.yaml": "models: [a]\n"}, "rename it"),
         ({"dvc.yaml": "stages:\n  a:\n    cmd: x\n", "params.yaml": "models: {a: 1}\n"}, "models.a has no version"),
-        ({"dvc.yaml": "stages:\n  train:\n    foreach: ${nowhere.b}\n    do: {cmd: x}\n"}, ""),
+        *(
+            ({"dvc.yaml": f"stages:\n  train:\n    {models}\n    do: {{cmd: x}}\n"}, "its training stage cannot be told; give it")
+            for models in ("foreach: ${nowhere.b}", "foreach: []", "foreach: [{a: 1}]", "matrix: {a: [x], b: '${c}'}")
+        ),
+        ({"dvc.yaml": "stages:\n  train:\n    foreach: [a/b]\n    do:\n      cmd: x\n"}, "'a/b' cannot be the name of a model"),
+        ({"dvc.yaml": f"{TRAIN}    wdir: ${{a.b}}\n"}, r"write its `wdir` without \$\{a.b\}"),
+        (
+            {"dvc.yaml": f"{TRAIN}    outs:\n    - models\n"},
+            r"models/churn/1.0.0 \(of train\) would lie in the output models \(of train\)",
+        ),
+        (
+            {"dvc.yaml": TRAIN + "  b:\n    wdir: reports\n    matrix: {c: [a, churn]}\n    outs: ['versions/${item.c}.json']\n"},
+            r"would lie in the output reports/versions/churn.json \(of b\)",
+        ),
+        (
+            {"dvc.yaml": TRAIN, "reports.dvc": "outs:\n- md5: a1.dir\n  path: reports\n"},
+            r"would lie in the output reports \(of reports.dvc\)",
+        ),
     ],
 )
 def test_what_cannot_be_added_to_is_said_and_nothing_is_written(tmp_path: Path, shape: Shape, said: str) -> None:
     root = lay(tmp_path / "churn", shape)
     before = contents(root)
-    if said:
-        with pytest.raises(UsageError, match=said):
-            adoption.adopt(root)
+    with pytest.raises(UsageError, match=said):
+        adoption.adopt(root)
     assert contents(root) == before
+
+
+def test_outputs_beside_those_of_reloadgate_are_no_overlap(tmp_path: Path) -> None:
+    """Nor are those of which nobody can tell here what they are."""
+    stage = "  {0}:\n    vars: [{{place: {0}}}]\n    cmd: x\n    outs: ['${{place}}', 'models/{0}', models/churn.{0}]\n"
+    root = lay(tmp_path / "churn", {"dvc.yaml": "stages:\n" + stage.format("a") + stage.format("b") + "  train:\n    cmd: x\n"})
+    assert adopted(root).models == ("churn",)
+
+
+def test_a_name_with_a_dot_leads_nowhere_in_the_settings(tmp_path: Path) -> None:
+    root = lay(tmp_path / "churn", SHAPES["get started"])
+    adoption.adopt(root, "churn.v2").apply(root)
+    assert "models/churn.v2/1.0.0" in YAML().load(root / "dvc.yaml")["stages"]["train"]["outs"]
+    for name in ("a/b", "..", "#a", "2024", "null"):
+        with pytest.raises(UsageError, match="cannot be the name of a model"):
+            adoption.adopt(root, name)
 
 
 def test_a_block_whose_end_is_gone_is_not_taken_out_with_all_that_follows() -> None:
@@ -323,7 +372,12 @@ def test_the_difference_is_shown_first_and_written_only_when_told(tmp_path: Path
 
 
 @pytest.mark.pipeline
-@pytest.mark.parametrize("shape", ["get started", "foreach over params", "foreach over names", "matrix", "several pipelines"])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "get started", "foreach over params", "foreach over names", "matrix", "names under vars, in a folder", "several pipelines"
+    ],
+)  # fmt: skip
 def test_dvc_reads_what_was_written(tmp_path: Path, shape: str) -> None:
     root = tmp_path / "churn"
     root.mkdir()

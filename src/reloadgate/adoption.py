@@ -5,9 +5,10 @@ Nothing is written here before `apply`: a plan is the text of every file before 
 
 import difflib
 import itertools
+import os
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from reloadgate import insertion
@@ -31,6 +32,8 @@ class Plan:
     models: tuple[str, ...]
     stage: str
     """The stage that trains, as DVC calls it; "" where none was found."""
+    up: str
+    """The way from the folder in which it runs to the root; "" where it runs there."""
     by_hand: str
     """What could not be written and why; "" where all could."""
     uses_dvc: bool
@@ -69,12 +72,12 @@ def adopt(root: Path, name: str | None = None, stage: str | None = None) -> Plan
             f"{root} has neither a DVC pipeline nor a Makefile: begin with `git init && dvc init`, or write a Makefile"
         )
     files = _Files(root)
-    params = insertion.parse(files.now("params.yaml"), "params.yaml")
+    params = files.parsed("params.yaml")
     known = params.get("models") if isinstance(params.get("models"), dict) else {}
     names: tuple[str, ...] = (name or next(map(str, known), _plain(root.resolve().name)),)
-    found, by_hand = "", ""
+    found, up, by_hand = "", "", ""
     if uses_dvc:
-        names, found, by_hand = _stages(files, root, params, names[0], stage)
+        names, found, up, by_hand = _stages(files, root, params, names[0], stage)
     files.edit("params.yaml", lambda text: _params(text, params, names))
     if (root / "Makefile").is_file():
         files.edit("Makefile", _make)
@@ -82,24 +85,25 @@ def adopt(root: Path, name: str | None = None, stage: str | None = None) -> Plan
         files.edit(".gitignore", lambda text: _lines(text, _ignored(names) if uses_dvc else GITIGNORE))
     if uses_dvc:
         files.edit(".dvcignore", lambda text: _lines(text, DVCIGNORE))
+        _demand_disjoint(files, root)
     _ci(files, root, uses_dvc)
-    return Plan(changes=files.changes(), models=names, stage=found, by_hand=by_hand, uses_dvc=uses_dvc)
+    return Plan(changes=files.changes(), models=names, stage=found, up=up, by_hand=by_hand, uses_dvc=uses_dvc)
 
 
 def next_step(plan: Plan) -> str:
     """The lines for the training script, what is left to do by hand, and what to run then."""
     name = plan.models[0]
-    path = f"models/{name}/{FIRST}"
+    path, records = f"{plan.up}models/{name}/{FIRST}", f"{plan.up}reports/versions"
     lines = [
         "",
         "Into the training script, after the last `fit` (the version is that of params.yaml):",
         "",
         "    import reloadgate",
     ]
-    lines += [f'    reloadgate.save(model, "{path}", probe=(x_held_out, y_held_out), records="reports/versions")']
+    lines += [f'    reloadgate.save(model, "{path}", probe=(x_held_out, y_held_out), records="{records}")']
     lines += ["", "or, where your own code has saved it there and loads it:", ""]
     lines += [f'    reloadgate.record(model, "{path}", probe=(x_held_out, y_held_out), loader="package.module:load",']
-    lines += ['                      records="reports/versions")']
+    lines += [f'                      records="{records}")']
     if plan.by_hand:
         lines += ["", plan.by_hand]
     elif plan.uses_dvc and not plan.stage:
@@ -122,7 +126,7 @@ def undo(root: Path) -> Plan:
     for path in candidates:
         if (root / path).is_file():
             files.edit(path, lambda text: insertion.without(text) or None)
-    return Plan(changes=files.changes(), models=(), stage="", by_hand="", uses_dvc=False)
+    return Plan(changes=files.changes(), models=(), stage="", up="", by_hand="", uses_dvc=False)
 
 
 class _Files:
@@ -140,6 +144,9 @@ class _Files:
             self._before[path] = self._after[path] = file.read_bytes().decode() if file.is_file() else None
         return self._after[path] or ""
 
+    def parsed(self, path: str) -> Any:
+        return insertion.parse(self.now(path), path)
+
     def edit(self, path: str, change: Callable[[str], str | None]) -> None:
         self._after[path] = change(self.now(path))
 
@@ -151,14 +158,15 @@ class _Files:
 # DVC
 
 
-def _pipelines(root: Path) -> list[str]:
-    """Every dvc.yaml, the root's first."""
-    found = (path.relative_to(root) for path in root.rglob("dvc.yaml"))
+def _pipelines(root: Path, pattern: str = "dvc.yaml") -> list[str]:
+    """Every dvc.yaml, the root's first; or what else DVC reads, by its name."""
+    found = (path.relative_to(root) for path in root.rglob(pattern))
     return [path.as_posix() for path in sorted(found, key=lambda p: (len(p.parts), p)) if not ELSEWHERE & {*path.parts}]
 
 
-def _stages(files: _Files, root: Path, params: Any, name: str, wanted: str | None) -> tuple[tuple[str, ...], str, str]:
-    """Add the stages that verify, and the outputs of the one that trains; the models, that stage, what is left to do."""
+def _stages(files: _Files, root: Path, params: Any, name: str, wanted: str | None) -> tuple[tuple[str, ...], str, str, str]:
+    """Add the stages that verify, and the outputs of the one that trains; the models, that stage, the way from where it
+    runs to the root, what is left to do."""
     lock = next((one for one in LOCKS if (root / one).is_file()), None)
     stages = {key: text.replace("      - LOCK\n", f"      - {lock}\n" if lock else "") for key, text in STAGES.items()}
     policy = params.get("policy")
@@ -168,14 +176,14 @@ def _stages(files: _Files, root: Path, params: Any, name: str, wanted: str | Non
     if wanted and not trainers:
         raise UsageError(f"no dvc.yaml has a stage {wanted!r}")
     names: tuple[str, ...] = (name,)
-    found, by_hand = "", ""
+    found, up, by_hand = "", "", ""
     files.edit("dvc.yaml", lambda text: _missing_stages(text, stages))
     if len(trainers) == 1:
         ((path, stage),) = trainers
         found = stage if path == "dvc.yaml" else f"{path}:{stage}"
-        names, by_hand = _add_outputs(files, path, stage, params, name)
+        names, up, by_hand = _add_outputs(files, root, path, stage, name)
     files.edit("dvc.yaml", lambda text: _missing_artifacts(text, names))
-    return names, found, by_hand
+    return names, found, up, by_hand
 
 
 def _missing_stages(text: str, stages: dict[str, str]) -> str:
@@ -205,55 +213,134 @@ def _missing_artifacts(text: str, names: tuple[str, ...]) -> str:
 
 def _trainers(files: _Files, root: Path, wanted: str | None) -> Iterator[tuple[str, str]]:
     for path in _pipelines(root):
-        for stage in insertion.parse(files.now(path), path).get("stages") or {}:
+        for stage in files.parsed(path).get("stages") or {}:
             if stage == wanted or (wanted is None and re.search(r"(^|[_-])train", str(stage))):
                 yield path, str(stage)
 
 
-def _add_outputs(files: _Files, path: str, stage: str, params: Any, name: str) -> tuple[tuple[str, ...], str]:
-    """Let the stage that trains declare the version and its record; the names of its models, and what is left to do."""
-    definition = insertion.parse(files.now(path), path)["stages"][stage]
-    up = "../" * (len(Path(path).parts) - 1)
-    names, placeholder, version = _models_of(definition, params, name, path)
+def _add_outputs(files: _Files, root: Path, path: str, stage: str, name: str) -> tuple[tuple[str, ...], str, str]:
+    """Let the stage that trains declare the version and its record; the names of its models, the way to the root from where
+    it runs, and what is left to do."""
+    definition, values = files.parsed(path)["stages"][stage], _values(files, path)
+    names, placeholder, version = _models_of(definition, values, name, path)
     where = ("stages", stage, "do") if "foreach" in definition else ("stages", stage)
-    body = definition["do"] if "foreach" in definition else definition
+    body = definition.get("do", definition)
+    folder = _filled(body.get("wdir", "."), values)
+    if "${" in folder:
+        raise UsageError(f"{path}: the folder of its training stage cannot be told; write its `wdir` without {folder}")
+    up = os.path.relpath(root.resolve(), root.resolve() / Path(path).parent / folder) + "/"
+    up = "" if up == "./" else up
     outputs = _outputs(up, placeholder, version)
     there = [next(iter(one)) if isinstance(one, dict) else str(one) for one in body.get("outs") or ()]
     new = [item for item in outputs if item.removesuffix(": {cache: false}") not in there]
     try:
         files.edit(path, lambda text: insertion.add_items(text, path, where, {"outs": new} if new else {}))
     except UsageError as error:
-        return names, str(error)
-    return names, ""
+        return names, up, str(error)
+    return names, up, ""
 
 
-def _models_of(definition: Any, params: Any, name: str, path: str) -> tuple[tuple[str, ...], str, str]:
+def _models_of(definition: Any, values: Any, name: str, path: str) -> tuple[tuple[str, ...], str, str]:
     """The models that a stage trains, how its outputs name one, and its version."""
-    over = _resolved(definition.get("foreach"), params)
-    if isinstance(over, dict):
-        versioned = all(isinstance(value, dict) and "version" in value for value in over.values())
-        return tuple(map(str, over)), "${key}", "${item.version}" if versioned else FIRST
-    if isinstance(over, list) and all(isinstance(item, (str, int, float)) for item in over):
-        return tuple(map(str, over)), "${item}", FIRST
-    axes = {str(key): _resolved(value, params) for key, value in (definition.get("matrix") or {}).items()}
-    if axes and all(isinstance(axis, list) and all(isinstance(v, (str, int, float)) for v in axis) for axis in axes.values()):
-        every = tuple("-".join(map(str, values)) for values in itertools.product(*axes.values()))
-        return every, "-".join(f"${{item.{axis}}}" for axis in axes), FIRST
-    if over is not None or axes:
+    placeholder, version = name, FIRST
+    if "foreach" in definition:
+        placeholder = "${key}" if isinstance(_resolved(definition["foreach"], values), dict) else "${item}"
+    elif "matrix" in definition:
+        placeholder = "-".join(f"${{item.{axis}}}" for axis in definition["matrix"])
+    elif path == "dvc.yaml" and _plain(name) == name:  # a dot would lead further down
+        version = f"${{models.{name}.version}}"
+    each = list(_items(definition, values))
+    names = tuple(_filled(placeholder, one) for one in each)
+    if not names or any("${" in one for one in names):
         raise UsageError(
-            f"{path}: the models of its training stage cannot be told; give it a `foreach` over names, or a `matrix` of them"
+            f"{path}: the models of its training stage cannot be told; give it a `foreach` over names, or a `matrix` of them, "
+            "that stand there, in the params.yaml beside it, or in a YAML file under its `vars`"
         )
-    return (name,), name, f"${{models.{name}.version}}" if path == "dvc.yaml" else FIRST
+    if placeholder == "${key}" and all(_filled("${item.version}", one) != "${item.version}" for one in each):
+        version = "${item.version}"
+    return names, placeholder, version
 
 
-def _resolved(value: Any, params: Any) -> Any:
-    """`${a.b}` as params.yaml has it."""
-    match = re.fullmatch(r"\$\{([\w.-]+)\}", value) if isinstance(value, str) else None
+def _values(files: _Files, path: str) -> dict[str, Any]:
+    """What `${…}` stands for in a dvc.yaml: what is in the params.yaml beside it, and under its `vars`."""
+    folder = Path(path).parent
+    values = dict(files.parsed((folder / "params.yaml").as_posix()))
+    for one in files.parsed(path).get("vars") or ():
+        if isinstance(one, dict):
+            values |= one
+        elif (file := folder / str(one).partition(":")[0]).suffix in {".yaml", ".yml", ".json"}:
+            values |= files.parsed(file.as_posix())
+    return values
+
+
+def _items(definition: Any, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The same for every item of a `foreach` or a `matrix`."""
+    if "foreach" in definition:
+        over = _resolved(definition["foreach"], values)
+        if isinstance(over, dict):
+            yield from (values | {"key": key, "item": item} for key, item in over.items())
+        elif isinstance(over, list):
+            yield from (values | {"item": item} for item in over)
+    elif "matrix" in definition:
+        axes = {str(axis): _resolved(along, values) for axis, along in definition["matrix"].items()}
+        if all(isinstance(along, list) for along in axes.values()):
+            yield from (values | {"item": dict(zip(axes, one, strict=True))} for one in itertools.product(*axes.values()))
+    else:
+        yield values
+
+
+VALUE = r"\$\{\s*([\w.-]+)\s*\}"
+
+
+def _resolved(value: Any, values: Any) -> Any:
+    """What `${a.b}` stands for, None where that cannot be told; anything else as it is."""
+    match = re.fullmatch(VALUE, value) if isinstance(value, str) else None
     if match is None:
         return value
     for key in match[1].split("."):
-        params = params.get(key) if isinstance(params, dict) else None
-    return params
+        values = values.get(key) if isinstance(values, dict) else None
+    return values
+
+
+def _filled(text: Any, values: Any) -> str:
+    """A text with every `${a.b}` filled in that stands for a text or a number."""
+
+    def value_of(match: re.Match[str]) -> str:
+        value = _resolved(match[0], values)
+        return str(value) if isinstance(value, (str, int, float)) else match[0]
+
+    return re.sub(VALUE, value_of, str(text))
+
+
+def _demand_disjoint(files: _Files, root: Path) -> None:
+    """
+    Raises:
+        UsageError: an output lies in another, which DVC refuses.
+    """
+    lie = sorted((Path(output).parts, stage) for stage, output in _every_output(files, root) if "${" not in output)
+    for (one, above), (other, below) in itertools.pairwise(lie):  # in this order a folder comes right before what is in it
+        if other[: len(one)] == one:
+            raise UsageError(
+                f"{'/'.join(other)} (of {below}) would lie in the output {'/'.join(one)} (of {above}), which DVC refuses: "
+                f"let {above} list what it writes there one by one, or write elsewhere, and call this again"
+            )
+
+
+def _every_output(files: _Files, root: Path) -> Iterator[tuple[str, str]]:
+    """Every stage and .dvc file, and what it writes or tracks, from the root on."""
+    for path in dict.fromkeys(("dvc.yaml", *_pipelines(root))):
+        values = _values(files, path)
+        for stage, definition in (files.parsed(path).get("stages") or {}).items():
+            body = definition.get("do", definition)
+            outputs = [output for key in ("outs", "metrics", "plots") for output in body.get(key) or ()]
+            for one, output in itertools.product(_items(definition, values), outputs):
+                name = next(iter(output)) if isinstance(output, dict) else output
+                folder = PurePath(path).parent / _filled(body.get("wdir", "."), one)
+                yield stage if path == "dvc.yaml" else f"{path}:{stage}", os.path.normpath(folder / _filled(name, one))
+    for path in _pipelines(root, "*.dvc"):
+        tracked = files.parsed(path)
+        for output in tracked.get("outs") or ():
+            yield path, os.path.normpath(PurePath(path).parent / tracked.get("wdir", ".") / output["path"])
 
 
 # The other files
@@ -263,6 +350,12 @@ def _params(text: str, params: Any, names: tuple[str, ...]) -> str:
     models = params.get("models")
     if models is not None and not isinstance(models, dict):
         raise UsageError("params.yaml has a section `models` that does not map names to settings: rename it, reloadgate needs it")
+    for name in names:
+        if not re.fullmatch(r"\w[\w.-]*", name) or name not in insertion.parse(f"{name}:", "params.yaml"):
+            raise UsageError(
+                f"{name!r} cannot be the name of a model, because files and keys of YAML are called by it: take letters, digits, "
+                "`_`, `-` and `.`, and no number alone, with `--model` or where the training stage names its models"
+            )
     missing = [name for name in names if name not in (models or {})]
     for name, settings in (models or {}).items():
         if not isinstance(settings, dict) or "version" not in settings:
