@@ -316,6 +316,10 @@ def planned(root: Path) -> str:
             {"dvc.yaml": TRAIN, "reports.dvc": "outs:\n- md5: a1.dir\n  path: reports\n"},
             r"would lie in the output reports \(of reports.dvc\)",
         ),
+        ({"dvc.yaml": TRAIN, "params.yaml": "policy: strict\n"}, "params.yaml: policy is not a mapping"),
+        ({"dvc.yaml": TRAIN, "params.yaml": "policy: {kl: 1}\n"}, "policy: there is no setting kl; .* rename the section"),
+        ({"dvc.yaml": TRAIN, "params.yaml": "engine: {fuel: gas}\n"}, "engine: there is no setting fuel"),
+        ({"dvc.yaml": TRAIN, "params.yaml": "inspect: [a]\n"}, "params.yaml: inspect is not a mapping"),
     ],
 )
 def test_what_cannot_be_added_to_is_said_and_nothing_is_written(tmp_path: Path, shape: Shape, said: str) -> None:

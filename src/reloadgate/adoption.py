@@ -13,9 +13,14 @@ from typing import Any
 
 from reloadgate import insertion
 from reloadgate.adoption_texts import DVCIGNORE, GITHUB, GITIGNORE, GITIGNORE_OF_DVC, GITLAB, MAKE, PARAMS, POLICY, STAGES
+from reloadgate.engine.jobs import EngineSettings
 from reloadgate.errors import UsageError
 from reloadgate.files import write_atomically
+from reloadgate.inspection import limits_from
 from reloadgate.nouns import noun
+from reloadgate.policy import policy_from
+from reloadgate.project import section
+from reloadgate.settings import strictly
 
 LOCKS = ("requirements.lock", "uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "requirements.txt")
 ELSEWHERE = {".git", ".dvc", ".venv", "venv", "node_modules", "site-packages"}
@@ -73,6 +78,7 @@ def adopt(root: Path, name: str | None = None, stage: str | None = None) -> Plan
         )
     files = _Files(root)
     params = files.parsed("params.yaml")
+    _demand_settings(params)
     known = params.get("models") if isinstance(params.get("models"), dict) else {}
     names: tuple[str, ...] = (name or next(map(str, known), _plain(root.resolve().name)),)
     found, up, by_hand = "", "", ""
@@ -344,6 +350,22 @@ def _every_output(files: _Files, root: Path) -> Iterator[tuple[str, str]]:
 
 
 # The other files
+
+
+def _demand_settings(params: Any) -> None:
+    """
+    Raises:
+        UsageError: a section that reloadgate reads is not one that it can read.
+    """
+    try:
+        policy_from(section(params, "policy"))
+        strictly(EngineSettings, section(params, "engine"), "engine")
+        limits_from(section(params, "inspect"))
+    except UsageError as error:
+        raise UsageError(
+            f"{error}. reloadgate reads `policy`, `engine` and `inspect` of params.yaml: mend it there, or rename the section "
+            "where it belongs to something else"
+        ) from None
 
 
 def _params(text: str, params: Any, names: tuple[str, ...]) -> str:

@@ -110,19 +110,25 @@ def read_section(name: str, over: Mapping[str, Any] | None = None) -> dict[str, 
     Raises:
         UsageError: it is no mapping.
     """
-    section = read_yaml(PARAMS).get(name) if PARAMS.exists() else None
-    if section is not None and not isinstance(section, dict):
-        raise UsageError(f"params.yaml: {name} is not a mapping")
-    return {str(key): value for key, value in (section or {}).items()} | dict(over or {})
+    return section(read_yaml(PARAMS) if PARAMS.exists() else {}, name) | dict(over or {})
 
 
 def read_limits(project: Path = Path()) -> Limits:
     """The limits of inspection of a project's `params.yaml`, the default where it sets none."""
     params = project / PARAMS
-    settings = (read_yaml(params) if params.exists() else {}).get("inspect")
+    return limits_from(section(read_yaml(params) if params.exists() else {}, "inspect"))
+
+
+def section(params: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A section of `params.yaml`, empty where there is none.
+
+    Raises:
+        UsageError: it is no mapping.
+    """
+    settings = params.get(name)
     if settings is not None and not isinstance(settings, dict):
-        raise UsageError("params.yaml: inspect is not a mapping")
-    return limits_from(settings)
+        raise UsageError(f"params.yaml: {name} is not a mapping")
+    return {str(key): value for key, value in (settings or {}).items()}
 
 
 def demand_readable(path: Path) -> None:
