@@ -220,13 +220,23 @@ def test_a_list_in_one_line_is_left_to_its_owner(tmp_path: Path) -> None:
     assert "- models/churn/${models.churn.version}" in adoption.next_step(plan)
 
 
-@pytest.mark.parametrize(("policy", "parameters"), [("", ["policy.own_loader"]), ("policy:\n  flips: 1\n", None)])
-def test_the_reload_depends_on_no_parameter_that_is_not_there(tmp_path: Path, policy: str, parameters: list[str] | None) -> None:
+@pytest.mark.parametrize(
+    ("settings", "parameters"),
+    [
+        ("", ["policy.own_loader"]),
+        ("policy:\n  flips: 1\n", None),
+        ("policy:\n", None),
+        ("policy: {own_loader: strict}\ninspect: {file: 1000}\n", ["policy.own_loader", "inspect"]),
+        ("policy: {}\ninspect: {file: 1000}\n", ["inspect"]),
+    ],
+)
+def test_the_reload_depends_on_the_parameters_that_are_there(tmp_path: Path, settings: str, parameters: list[str] | None) -> None:
     root = lay(tmp_path / "churn", SHAPES["get started"])
-    (root / "params.yaml").write_text((root / "params.yaml").read_text() + policy)
+    (root / "params.yaml").write_text((root / "params.yaml").read_text() + settings)
     adopted(root)
     assert YAML().load(root / "dvc.yaml")["stages"]["reload"].get("params") == parameters
-    assert ("own_loader" in read_yaml(root / "params.yaml")["policy"]) == (parameters is not None)
+    policy = read_yaml(root / "params.yaml")["policy"] or {}
+    assert ("own_loader" in policy) == ("policy.own_loader" in (parameters or ()))
 
 
 def test_a_stage_that_runs_the_command_is_not_replaced(tmp_path: Path) -> None:

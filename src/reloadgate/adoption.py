@@ -175,9 +175,10 @@ def _stages(files: _Files, root: Path, params: Any, name: str, wanted: str | Non
     runs to the root, what is left to do."""
     lock = next((one for one in LOCKS if (root / one).is_file()), None)
     stages = {key: text.replace("      - LOCK\n", f"      - {lock}\n" if lock else "") for key, text in STAGES.items()}
-    policy = params.get("policy")
-    if policy and "own_loader" not in policy:  # DVC runs no stage whose parameter is missing
-        stages["reload"] = stages["reload"].replace("    params: [policy.own_loader]\n", "")
+    # What a reload goes by, where it is there: DVC runs no stage whose parameter is missing.
+    own_loader = "policy" not in params or "own_loader" in section(params, "policy")
+    tracked = ", ".join(["policy.own_loader"] * own_loader + ["inspect"] * ("inspect" in params))
+    stages["reload"] = stages["reload"].replace("    params: [TRACKED]\n", f"    params: [{tracked}]\n" if tracked else "")
     trainers = list(_trainers(files, root, wanted))
     if wanted and not trainers:
         raise UsageError(f"no dvc.yaml has a stage {wanted!r}")

@@ -8,7 +8,7 @@ STAGES = {
       - reports/versions
       - LOCK
       # and the modules of your layers and loaders, where no stage that trains depends on them
-    params: [policy.own_loader]
+    params: [TRACKED]
     outs: [reports/evidence]
 """,
     "compare": """\
@@ -40,7 +40,7 @@ STAGES = {
     always_changed: true
 """,
 }
-"""The stages that verify, by name; LOCK stands for the file that pins the packages."""
+"""The stages that verify, by name; LOCK stands for the file that pins the packages, TRACKED for the settings of a reload."""
 
 PARAMS = """\
 # The model versions that reloadgate verifies: models/<name>/<version>.
