@@ -8,6 +8,7 @@ import sys
 from contextlib import nullcontext
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,10 @@ import pytest
 import reloadgate
 from reloadgate.engine import LocalEngine
 from reloadgate.errors import RefusedError, UsageError
+from reloadgate.evidence import EVIDENCE_DIR, SavedEvidence, read_saved, read_sealed, write_evidence
 from reloadgate.nouns import read_json, write_json
 from reloadgate.policy import Policy
+from reloadgate.verdict import Status
 
 pytestmark = pytest.mark.keras
 
@@ -50,7 +53,6 @@ def test_a_restored_model_ends_with_the_bits_of_the_one_that_never_stopped(
     from dataclasses import replace
 
     from damages import reseal
-    from reloadgate.evidence import EVIDENCE_DIR, read_saved, write_evidence
 
     version, uninterrupted, batch = interrupted
     copy = Path(shutil.copytree(version, tmp_path / "1"))
@@ -146,7 +148,6 @@ def test_a_training_that_is_killed_again_and_again_ends_with_the_same_bits(keras
 
 def test_pruning_keeps_the_last_the_best_and_the_last_that_passed(tmp_path: Path) -> None:
     from reloadgate.callbacks import Kept, SaveVersions
-    from reloadgate.verdict import Status
 
     one = SaveVersions(tmp_path, probe=np.zeros((1, 1)), keep=1, best="val_loss")
     scores = {1: (Status.PASS, 0.1), 2: (Status.PASS, 0.5), 3: (Status.FAIL, 0.01), 4: (Status.UNVERIFIED, 0.2)}
@@ -200,6 +201,58 @@ def test_fit_goes_on_after_the_last_version_that_passed(
     assert bits(model) == bits(uninterrupted)
     assert resumed == {name: values[-len(resumed[name]) :] for name, values in logs.items()}, "logs of the whole epoch"
     assert len(read_json(tmp_path / "m" / "versions.json")["versions"]) == 3
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What becomes of the versions by name, PASS where nothing else is said, without a reload."""
+    said: dict[str, str] = {}
+
+    def verify(version: Path, **_: Any) -> SimpleNamespace:
+        return SimpleNamespace(status=Status(said.get(version.name, "PASS")), of=lambda *_: (), reason="as the test has it")
+
+    monkeypatch.setattr("reloadgate.callbacks.verify", verify)
+    monkeypatch.setattr("reloadgate.callbacks.LocalEngine", nullcontext)
+    return said
+
+
+def fit_and_save(model: Any, batch: Any, folder: Path, epochs: int) -> None:
+    saves = reloadgate.SaveVersions(folder, probe=batch, location="any", keep=9)
+    model.fit(*batch, epochs=epochs, batch_size=8, shuffle=False, verbose=0, callbacks=[saves])
+
+
+def steps_of(folder: Path) -> dict[str, int]:
+    return {path.name: read_sealed(SavedEvidence, path / EVIDENCE_DIR).record.progress.step for path in folder.glob("epoch-*")}
+
+
+def test_a_folder_in_which_nothing_passed_is_refused_before_training(models: Any, tmp_path: Path, judged: dict[str, str]) -> None:
+    judged["epoch-00001"] = "UNVERIFIED"
+    with pytest.warns(UserWarning, match="epoch-00001 is UNVERIFIED"):
+        fit_and_save(models.plain(), models.data("plain"), tmp_path / "m", 1)
+    judged.clear()
+    model = models.plain()
+    with pytest.raises(RefusedError, match=r"m holds epoch-00001, of which none passed .* choose another folder, or remove"):
+        fit_and_save(model, models.data("plain"), tmp_path / "m", 2)
+    assert int(model.optimizer.iterations) == 0
+    shutil.rmtree(tmp_path / "m/epoch-00001")
+    fit_and_save(model, models.data("plain"), tmp_path / "m", 1)
+    assert read_json(tmp_path / "m/versions.json")["versions"]["epoch-00001"]["status"] == "PASS"
+
+
+def test_what_did_not_pass_after_the_version_that_is_resumed_is_saved_anew(
+    models: Any, tmp_path: Path, judged: dict[str, str]
+) -> None:
+    judged |= {"epoch-00002": "FAIL", "epoch-00003": "FAIL"}
+    with pytest.warns(UserWarning, match="epoch-0000. is FAIL"):
+        fit_and_save(models.plain(), models.data("plain"), tmp_path / "m", 3)
+    (tmp_path / "m/epoch-00002/of-before").touch()
+    judged.clear()
+    with pytest.warns(UserWarning, match="goes on after .*epoch-00001; removed, .*: epoch-00002, epoch-00003"):
+        fit_and_save(models.plain(), models.data("plain"), tmp_path / "m", 2)
+    assert steps_of(tmp_path / "m") == {"epoch-00001": 3, "epoch-00002": 6}
+    assert not (tmp_path / "m/epoch-00002/of-before").exists()
+    kept = read_json(tmp_path / "m/versions.json")["versions"]
+    assert {name: one["status"] for name, one in kept.items()} == {"epoch-00001": "PASS", "epoch-00002": "PASS"}
 
 
 @pytest.mark.parametrize("options", [{"every": 0}, {"unit": "hour"}, {"unit": "step", "best": "val_loss"}])

@@ -12,9 +12,9 @@ import keras
 
 from reloadgate.arrays import ArrayReader
 from reloadgate.engine import LocalEngine
-from reloadgate.errors import UnreadableRecordError, UsageError
+from reloadgate.errors import RefusedError, UnreadableRecordError, UsageError
 from reloadgate.evidence import EVIDENCE_DIR, SavedEvidence, read_sealed
-from reloadgate.files import remove_abandoned
+from reloadgate.files import STAGING, remove_abandoned
 from reloadgate.formats import keras_archive
 from reloadgate.nouns import SCHEMA_VERSION, noun, read_record, to_dict, write_json
 from reloadgate.policy import Policy
@@ -47,10 +47,12 @@ class SaveVersions(keras.callbacks.Callback):  # type: ignore[misc]
 
     A version that does not pass is warned about and is never resumed from; training goes on. Where training was killed,
     `fit` with the same arguments continues after the last version that passed and ends with the same bits, if the order of
-    the data depends on the epoch alone (`shuffle=False`, or a `PyDataset` that shuffles by a seed and its epoch). In an epoch
-    that is resumed midway the batches that were done are read and left alone, and its logs are of all of them, because the
-    metrics go on summing up where they were (for strings and ragged batches, whose metrics Keras cannot build beforehand, of
-    the others). What other callbacks keep in Python (the patience of `ReduceLROnPlateau`) starts anew.
+    the data depends on the epoch alone (`shuffle=False`, or a `PyDataset` that shuffles by a seed and its epoch). Versions
+    after that one did not pass: they are removed, with a warning, and saved anew; a folder in which none passed is refused
+    before anything is trained. In an epoch that is resumed midway the batches that were done are read and left alone, and its
+    logs are of all of them, because the metrics go on summing up where they were (for strings and ragged batches, whose metrics
+    Keras cannot build beforehand, of the others). What other callbacks keep in Python (the patience of `ReduceLROnPlateau`)
+    starts anew.
 
     Args:
         folder: takes the versions, `epoch-00001` or `epoch-00000-batch-000500` and so on.
@@ -94,15 +96,32 @@ class SaveVersions(keras.callbacks.Callback):  # type: ignore[misc]
         """The epoch under way, and the batches of it that are in the weights already."""
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Continue after the last version that passed; what a kill left unjudged is judged first."""
+        """Continue after the last version that passed; what a kill left unjudged is judged first.
+
+        Raises:
+            RefusedError: versions lie there, and none of them can be resumed from.
+        """
         if self.folder.is_dir():
             remove_abandoned(self.folder)
-        for version in sorted(self.folder.glob("epoch-*")):
+        versions = sorted(path for path in self.folder.glob("epoch-*") if path.is_dir())
+        for version in versions:
             if version.name not in self._ledger():
                 self._judge(version, None)
-        passed = [name for name, kept in self._ledger().items() if kept.status is Status.PASS and self._whole(name, kept)]
+        ledger = self._ledger()
+        passed = [name for name, kept in ledger.items() if kept.status is Status.PASS and self._whole(name, kept)]
         if passed:
-            self._resume(self.folder / max(passed, key=lambda name: _age(self._ledger()[name])))
+            last = max(passed, key=lambda name: _age(ledger[name]))
+            self._resume(self.folder / last)
+            if after := [name for name, kept in ledger.items() if _age(kept) > _age(ledger[last])]:
+                removed = f"removed, to be trained again: {', '.join(after)}, which did not pass or is not whole"
+                warnings.warn(f"training goes on after {self.folder / last}; {removed}", stacklevel=2)
+                self._remove(after)
+        elif versions:
+            names = ", ".join(version.name for version in versions)
+            raise RefusedError(
+                f"{self.folder} holds {names}, of which none passed and is whole (`reloadgate verify {versions[0]}` says why): "
+                "training would begin anew, and versions are never saved over; choose another folder, or remove this one"
+            )
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self._epoch = epoch
@@ -122,8 +141,6 @@ class SaveVersions(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _save(self, name: str, epoch: int, batch: int, logs: dict[str, float] | None) -> None:
         version = self.folder / name
-        if version.exists():
-            return
         save(self.model, version, probe=self.probe, epoch=epoch, batch=batch, **self._options)  # type: ignore[arg-type]
         self._judge(version, (logs or {}).get(self.best) if self.best else None)
         self._prune()
@@ -154,8 +171,10 @@ class SaveVersions(keras.callbacks.Callback):  # type: ignore[misc]
         self._write(self._ledger() | {version.name: kept})
 
     def _ledger(self) -> dict[str, Kept]:
+        """What was judged and is still there."""
         path = self.folder / LEDGER
-        return read_record(Ledger, path).versions if path.exists() else {}
+        versions = read_record(Ledger, path).versions if path.exists() else {}
+        return {name: kept for name, kept in versions.items() if (self.folder / name).is_dir()}
 
     def _write(self, versions: dict[str, Kept]) -> None:
         write_json(self.folder / LEDGER, to_dict(Ledger(schema_version=SCHEMA_VERSION, versions=versions)))
@@ -202,7 +221,7 @@ class SaveVersions(keras.callbacks.Callback):  # type: ignore[misc]
         self.model.train_function = leaving
 
     def _prune(self) -> None:
-        """Remove all but the last, the last that passed and the best that passed; the ledger forgets them first."""
+        """Remove all but the last, the last that passed and the best that passed."""
         ledger = self._ledger()
         by_age = sorted(ledger, key=lambda name: _age(ledger[name]))
         passed = [name for name in by_age if ledger[name].status is Status.PASS]
@@ -210,10 +229,13 @@ class SaveVersions(keras.callbacks.Callback):  # type: ignore[misc]
         sign = 1 if self.mode == "min" else -1
         best = [min(scores, key=lambda name: sign * scores[name])] if scores else []
         stay = {*by_age[-self.keep :], *passed[-1:], *best}
-        self._write({name: kept for name, kept in ledger.items() if name in stay})
-        for name in by_age:
-            if name not in stay:
-                shutil.rmtree(self.folder / name)
+        self._remove([name for name in by_age if name not in stay])
+
+    def _remove(self, names: Sequence[str]) -> None:
+        """The ledger forgets them first; under another name none of them is ever half there."""
+        self._write({name: kept for name, kept in self._ledger().items() if name not in names})
+        for name in names:
+            shutil.rmtree((self.folder / name).rename(self.folder / f"{STAGING}{name}"), ignore_errors=True)
 
 
 def _age(kept: Kept) -> tuple[int, int]:
