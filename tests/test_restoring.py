@@ -16,7 +16,7 @@ import pytest
 
 import reloadgate
 from reloadgate.engine import LocalEngine
-from reloadgate.errors import RefusedError, UsageError
+from reloadgate.errors import RefusedError, UnreadableRecordError, UsageError
 from reloadgate.evidence import EVIDENCE_DIR, SavedEvidence, read_saved, read_sealed, write_evidence
 from reloadgate.nouns import read_json, write_json
 from reloadgate.policy import Policy
@@ -253,6 +253,37 @@ def test_what_did_not_pass_after_the_version_that_is_resumed_is_saved_anew(
     assert not (tmp_path / "m/epoch-00002/of-before").exists()
     kept = read_json(tmp_path / "m/versions.json")["versions"]
     assert {name: one["status"] for name, one in kept.items()} == {"epoch-00001": "PASS", "epoch-00002": "PASS"}
+
+
+def test_a_model_that_its_first_batch_builds_is_resumed(keras: Any, models: Any, tmp_path: Path, judged: dict[str, str]) -> None:
+    def lazy() -> Any:
+        keras.utils.set_random_seed(3)
+        model = keras.Sequential([keras.layers.Dense(8), keras.layers.Dropout(0.2), keras.layers.Dense(1)])
+        model.compile("adam", "mse")
+        return model
+
+    batch, uninterrupted, resumed = models.data("plain"), lazy(), lazy()
+    uninterrupted.fit(*batch, epochs=2, batch_size=8, shuffle=False, verbose=0)
+    fit_and_save(lazy(), batch, tmp_path / "m", 1)
+    fit_and_save(resumed, batch, tmp_path / "m", 2)
+    assert bits(resumed) == bits(uninterrupted)
+    assert steps_of(tmp_path / "m") == {"epoch-00001": 3, "epoch-00002": 6}
+
+
+def test_what_cannot_be_resumed_is_said_with_what_to_do(keras: Any, models: Any, tmp_path: Path, judged: dict[str, str]) -> None:
+    batch, folder = models.data("plain"), tmp_path / "m"
+    fit_and_save(models.plain(), batch, folder, 1)
+    for layers in ([keras.layers.Dense(9), keras.layers.Dense(1)], [keras.layers.Dense(1)]):
+        other = keras.Sequential([keras.Input((4,)), *layers])
+        other.compile("adam", "mse")
+        with pytest.raises(RefusedError, match=r"epoch-00001 cannot be resumed by the model .* choose another folder"):
+            fit_and_save(other, batch, folder, 1)
+    (folder / "versions.json").write_text("{")
+    with pytest.raises(UnreadableRecordError, match=r"versions\.json cannot be read as JSON: .*; remove it: the versions"):
+        fit_and_save(models.plain(), batch, folder, 1)
+    (folder / "versions.json").unlink()
+    fit_and_save(models.plain(), batch, folder, 1)
+    assert list(read_json(folder / "versions.json")["versions"]) == ["epoch-00001"]
 
 
 @pytest.mark.parametrize("options", [{"every": 0}, {"unit": "hour"}, {"unit": "step", "best": "val_loss"}])

@@ -16,10 +16,14 @@ from reloadgate.errors import RefusedError, UnreadableRecordError, UsageError
 from reloadgate.evidence import EVIDENCE_DIR, SavedEvidence, read_sealed
 from reloadgate.files import STAGING, remove_abandoned
 from reloadgate.formats import keras_archive
+from reloadgate.formats.built import build_layers, build_optimizer
+from reloadgate.live.look import as_inputs
 from reloadgate.nouns import SCHEMA_VERSION, noun, read_record, to_dict, write_json
 from reloadgate.policy import Policy
+from reloadgate.probe import Probe
 from reloadgate.recording import PERSISTENT, save
 from reloadgate.restoring import put_in_place, put_metrics_back, refuse_altered
+from reloadgate.text import error_line
 from reloadgate.verdict import Status
 from reloadgate.verifying import verify
 
@@ -173,7 +177,10 @@ class SaveVersions(keras.callbacks.Callback):  # type: ignore[misc]
     def _ledger(self) -> dict[str, Kept]:
         """What was judged and is still there."""
         path = self.folder / LEDGER
-        versions = read_record(Ledger, path).versions if path.exists() else {}
+        try:
+            versions = read_record(Ledger, path).versions if path.exists() else {}
+        except UnreadableRecordError as error:
+            raise UnreadableRecordError(f"{error}; remove it: the versions beside it are judged again") from None
         return {name: kept for name, kept in versions.items() if (self.folder / name).is_dir()}
 
     def _write(self, versions: dict[str, Kept]) -> None:
@@ -189,11 +196,16 @@ class SaveVersions(keras.callbacks.Callback):  # type: ignore[misc]
         sealed = read_sealed(SavedEvidence, version / EVIDENCE_DIR)
         saved, arrays = sealed.record, ArrayReader(version / EVIDENCE_DIR / "arrays.npz")
         refuse_altered(version, sealed)
-        optimizer = self.model.optimizer
-        if not optimizer.built:
-            optimizer.build(self.model.trainable_variables)
-        self.model.load_weights(version / keras_archive.FILE)
-        put_in_place(self.model, saved, arrays, version)
+        try:
+            build_layers(self.model, as_inputs(Probe.of(self.probe).x))
+            build_optimizer(self.model)
+            self.model.load_weights(version / keras_archive.FILE)
+            put_in_place(self.model, saved, arrays, version)
+        except (ValueError, RefusedError) as error:
+            raise RefusedError(
+                f"{version} cannot be resumed by the model that `fit` was called on: choose another folder for another model, or "
+                f"remove {self.folder} ({error_line(error, 300)})"
+            ) from None
         self.model._initial_epoch, self._done = saved.progress.epoch, saved.progress.batch
         if self._done:
             self._leave_out(self._done, saved, arrays)

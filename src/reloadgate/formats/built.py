@@ -26,8 +26,7 @@ def built(recipe: Recipe, inputs: Any) -> Any:
     model = imported(recipe.builder)()
     if not isinstance(model, keras.Model):
         raise UsageError(f"the builder {recipe.builder} returned {type(model).__name__}, not a keras.Model")
-    if inputs is not None and not all(layer.built for layer in model._flatten_layers()):
-        model(inputs, training=False)
+    build_layers(model, inputs)
     if not model.built:
         raise UsageError(
             f"the builder {recipe.builder} returned a model that is not built: call it once on a batch, or record a probe"
@@ -35,6 +34,12 @@ def built(recipe: Recipe, inputs: Any) -> Any:
     build_optimizer(model)
     _overwrite(model, getattr(model, "optimizer", None))
     return model
+
+
+def build_layers(model: Any, inputs: Any) -> None:
+    """Give the layers their variables where they have none yet, by a call on one batch; None where there is none."""
+    if inputs is not None and not all(layer.built for layer in model._flatten_layers()):
+        model(inputs, training=False)
 
 
 def build_optimizer(model: Any) -> None:
