@@ -35,6 +35,7 @@ from builders import (
     values,
 )
 from reloadgate.arrays import np_dtype
+from reloadgate.compare import compare
 from reloadgate.comparison import Comparison, Outcome, Row
 from reloadgate.evidence import (
     Check,
@@ -51,7 +52,8 @@ from reloadgate.evidence import (
     write_evidence,
 )
 from reloadgate.judge import judge
-from reloadgate.policy import Policy
+from reloadgate.policy import Policy, read_yaml
+from reloadgate.project import EVIDENCE, PARAMS, RECORDS, declared, read_records, write_record
 from reloadgate.verdict import Status
 
 QUIET = (Outcome.SAME, Outcome.NOTED, Outcome.SKIPPED)
@@ -623,6 +625,25 @@ def test_a_version_is_held_against_the_record_that_training_left(tmp_path: Path)
         "other files": Outcome.CHANGED,
         "other path": Outcome.UNCHECKED,
     }
+
+
+@pytest.mark.parametrize("inside", ["", "teams/churn"])
+@pytest.mark.parametrize("named", ["models/digits/1.0.0", "../models/digits/1.0.0", "absolute"])
+def test_the_record_has_the_path_that_params_yaml_gives_the_version(
+    named: str, inside: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".git").mkdir()
+    project = tmp_path / inside
+    version = build(project).subject.directory
+    for folder in {tmp_path, project}:
+        (folder / "params.yaml").write_text("models:\n  digits: {version: 1.0.0}\n")
+    (project / "jobs").mkdir()
+    monkeypatch.chdir(project / "jobs" if named.startswith("..") else project)
+    write_record(version if named == "absolute" else Path(named), project / RECORDS)
+    monkeypatch.chdir(project)
+    (subject,) = declared(read_yaml(PARAMS))
+    (row,) = [row for row in compare([subject], EVIDENCE, read_records()).rows if row.subject == "record"]
+    assert row.outcome is Outcome.SAME, row.detail
 
 
 def test_another_environment_is_named_change_by_change(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The project that versions lie in: what `params.yaml` names, and the records that training leaves."""
 
 import difflib
+import os
 import re
 import stat
 from collections.abc import Iterable, Mapping
@@ -9,7 +10,7 @@ from typing import Any
 
 from reloadgate.errors import UnreadableRecordError, UsageError
 from reloadgate.evidence import EVIDENCE_DIR, Artifact, File, SavedEvidence, read_sealed
-from reloadgate.files import remove_abandoned
+from reloadgate.files import project_root, remove_abandoned
 from reloadgate.formats import artifacts_in
 from reloadgate.inspection import Limits, limits_from
 from reloadgate.nouns import SCHEMA_VERSION, digest, noun, read_record, to_dict, write_json
@@ -47,14 +48,28 @@ class Subject:
         return Path(self.path)
 
 
+def pipeline_root(version: Path) -> Path | None:
+    """The folder in whose `params.yaml` a version is named; the repository's root where there is none, or None.
+
+    Args:
+        version: an absolute path.
+    """
+    root = project_root(version)
+    return next((parent for parent in version.parents if parent == root or (parent / PARAMS).is_file()), None)
+
+
 def write_record(version: Path, records: Path) -> None:
-    """Write the record of `models/<name>/<version>`, which was just saved, as `<records>/<name>.json`."""
-    name = version.absolute().parent.name
+    """Write the record of `models/<name>/<version>`, which was just saved, as `<records>/<name>.json`.
+
+    Its path is the one that `params.yaml` gives the version, however the version was named, and says nothing of this machine.
+    """
+    place = Path(os.path.normpath(version.absolute()))  # not resolved: `models` may be a link to another disk
+    name, root = place.parent.name, pipeline_root(place)
     saved = read_sealed(SavedEvidence, version / EVIDENCE_DIR)
     record = VersionRecord(
         schema_version=SCHEMA_VERSION,
         name=name,
-        path=version.as_posix(),
+        path=(place.relative_to(root) if root else version).as_posix(),
         evidence_sha256=saved.sha256,
         files=saved.record.files,
     )
