@@ -352,6 +352,26 @@ def test_a_custom_layer_is_known_only_where_it_is_declared(define: str, imports:
     assert expected == "PASS" or "Scale" in run.stdout
 
 
+def test_a_module_is_found_beside_the_params_yaml_of_a_project_within_a_repository(
+    keras: Any, check: Any, tmp_path: Path
+) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "shared").mkdir()
+    project = tmp_path / "teams/churn"
+    (project / "src").mkdir(parents=True)
+    (project / "params.yaml").touch()
+    (project / "beside.py").touch()
+    (project / "src/below.py").touch()
+    model, probe = small(keras)
+    version = reloadgate.save(model, project / "models/m/1", probe=probe, steps=0, location="any", imports=("beside", "below"))
+    assert read_saved(version / EVIDENCE_DIR)[0].recipe.code_path == ("teams/churn", "teams/churn/src", ".")
+    assert not check(version).of(Status.FAIL, Status.ERROR)
+    (project / "src/below.py").rename(tmp_path / "shared/below.py")
+    (finding,) = check(version).of(Status.FAIL, Status.ERROR)
+    assert "No module named 'below': looked for in teams/churn, teams/churn/src, . (`code_path`)" in finding.message
+    assert "`code_path`" in finding.remedy
+
+
 def test_verify_without_an_engine_starts_its_own(keras: Any, anywhere: Policy, tmp_path: Path) -> None:
     model, probe = small(keras)
     assert verify(reloadgate.save(model, tmp_path / "m/1", probe=probe, location="any"), policy=anywhere).exit_code == 0

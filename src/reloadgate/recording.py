@@ -17,7 +17,7 @@ from reloadgate.formats import artifacts_in, demand_builder, formats_named, save
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.places import look_at
 from reloadgate.probe import Probe
-from reloadgate.project import write_record
+from reloadgate.project import pipeline_root, write_record
 
 RESUMED_STEPS = 3
 """Training steps that are resumed on the probe: one shows a lost slot, three let schedules and moments compound."""
@@ -54,7 +54,8 @@ def save(
         formats: names of `reloadgate.formats.FORMATS`.
         builder: "module:function" without arguments, returning a fresh compiled model: for weights and checkpoints.
         imports: modules that register the model's custom objects.
-        code_path: folders in which `imports` are found; default: the project's root and its `src/`.
+        code_path: folders in which `imports` are found, relative to the repository's root; default: the folder of the version's
+            `params.yaml`, the repository's root, and the `src/` of both.
         steps: training steps to resume on the probe.
         epoch: how many epochs are complete; `restore` gives it back, and `batch` too.
         batch: how many batches of the next epoch are complete.
@@ -256,7 +257,11 @@ def _code_path(version: Path, given: Sequence[str] | None) -> tuple[str, ...]:
     """Folders relative to the project's root where they lie inside it, so that the project can move."""
     root = project_root(version)
     base = root or Path.cwd()
-    folders = [base, *([base / "src"] if (base / "src").is_dir() else [])] if given is None else map(base.joinpath, given)
+    if given is None:
+        homes = dict.fromkeys((pipeline_root(version) or base, base))
+        folders = [folder for home in homes for folder in (home, home / "src") if folder == home or folder.is_dir()]
+    else:
+        folders = [base / folder for folder in given]
     return tuple(
         path.relative_to(root).as_posix() if root and (path == root or root in path.parents) else str(path) for path in folders
     )

@@ -29,8 +29,8 @@ _REMEDIES: dict[tuple[Group, Outcome | None], str] = {
     ),
     (Group.INSPECT, Outcome.SKIPPED): "have your loader read formats that run nothing, or set `own_loader: noted`",
     (Group.LOAD, None): (
-        "register custom classes with `@keras.saving.register_keras_serializable` and name their module under `imports`; "
-        "a loader must need nothing of the training process"
+        "register custom classes with `@keras.saving.register_keras_serializable` and name their module under `imports`, "
+        "and the folder that it lies in under `code_path`; a loader must need nothing of the training process"
     ),
     (Group.STRUCTURE, None): "give the class a `get_config` that returns every argument of its constructor",
     (

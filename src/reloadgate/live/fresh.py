@@ -122,6 +122,9 @@ def reload_artifact(
                 loaded.checks.append(unchanged(version, before))
         else:
             loaded.error = "it was not loaded, because inspection refused it"
+    except ModuleNotFoundError as error:
+        folders = ", ".join(recipe.code_path) or "no folder"
+        loaded.error = f"{error_line(error)}: looked for in {folders} (`code_path`) and among what is installed"
     except Exception as error:
         loaded.error = error_line(error)
     arrays.write(out / "arrays.npz")
