@@ -40,7 +40,7 @@ from reloadgate.evidence import (
     Warned,
     write_evidence,
 )
-from reloadgate.files import sha256_file
+from reloadgate.files import project_root, sha256_file
 from reloadgate.nouns import SCHEMA_VERSION, canonical, digest, to_dict
 from reloadgate.probe import Probe
 from reloadgate.project import Subject, VersionRecord, folder_of, read_records, write_record
@@ -222,7 +222,8 @@ def build(
         changed: arrays that are others after the reload.
         reloaded: fields of the reloaded evidence.
     """
-    (root / ".dvc").mkdir(parents=True, exist_ok=True)  # a place of tests vanishes as a whole
+    if project_root(root.absolute()) is None:
+        (root / ".dvc").mkdir(parents=True)  # a place of tests vanishes as a whole
     version, evidence = root / "models" / name / "1.0.0", root / "reports/evidence"
     saved = write_saved(version, then, values(**(before or {})))
     seen, arrays = observed(values(**(before or {})) | dict(changed or {}))

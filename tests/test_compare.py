@@ -605,9 +605,10 @@ def test_a_reload_of_other_evidence_or_of_another_artifact_is_unchecked(tmp_path
         assert judge(built.compare(), Policy()).status is Status.UNVERIFIED
 
 
-def test_a_version_is_held_against_the_record_that_training_left(tmp_path: Path) -> None:
-    built = build(tmp_path)
-    records = built.record(tmp_path / "records")
+def test_a_version_is_held_against_the_record_that_training_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    built = build(Path())
+    records = built.record(Path("records"))
     outcomes = {}
     for name, these in (
         ("none", {}),

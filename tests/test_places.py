@@ -95,6 +95,12 @@ def test_files_that_are_links_to_a_temporary_directory_are_followed_and_named(ho
     assert f"through a link from {version / 'vars/0'}" in problem
 
 
+def test_a_way_up_is_no_link(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repo = repository(home / "repo")
+    monkeypatch.setenv("TMPDIR", str(home))
+    assert look_at(repo / "src/.." / VERSION).problems == ()
+
+
 def test_a_link_from_a_temporary_directory_to_a_disk_is_persistent(home: Path, tmp_path: Path) -> None:
     (tmp_path / "tmp/link").symlink_to(repository(home / "repo"))
     assert look_at(tmp_path / "tmp/link" / VERSION).problems == ()

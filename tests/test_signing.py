@@ -55,8 +55,9 @@ class Project:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.chdir(tmp_path)
+    return Project(Path())
 
 
 def test_what_is_signed_passes_and_what_is_not_does_not(project: Project) -> None:

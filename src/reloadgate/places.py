@@ -34,7 +34,7 @@ def look_at(path: Path) -> Place:
     resolved = path.resolve()
     root = project_root(resolved)
     problems, notices = [], []
-    for folder, link in {resolved: path.absolute(), **_linked(resolved)}.items():
+    for folder, link in {resolved: Path(os.path.normpath(path.absolute())), **_linked(resolved)}.items():
         for reason, where in _vanishing(folder):
             whole_project = root is not None and (where == root or where in root.parents)
             sentence = f"{folder} {reason}"
