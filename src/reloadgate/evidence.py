@@ -223,7 +223,7 @@ class Environment:
     tensorflow: str
     keras: str
     devices: tuple[str, ...]
-    deterministic: bool
+    deterministic: bool = False
     """Whether TensorFlow's op determinism was on, with which Keras compiles no model for XLA."""
     settings: dict[str, str]
     """Environment variables that libraries read and that move the bits (`TF_ENABLE_ONEDNN_OPTS`, `XLA_FLAGS`, …)."""
