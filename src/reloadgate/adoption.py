@@ -4,11 +4,10 @@ Nothing is written here before `apply`: a plan is the text of every file before 
 """
 
 import difflib
-import itertools
 import os
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path, PurePath
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from reloadgate import insertion
@@ -18,12 +17,12 @@ from reloadgate.errors import UsageError
 from reloadgate.files import write_atomically
 from reloadgate.inspection import limits_from
 from reloadgate.nouns import noun
+from reloadgate.pipelines import Files, demand_disjoint, filled, items_of, pipelines, resolved, values_of
 from reloadgate.policy import policy_from
 from reloadgate.project import section
 from reloadgate.settings import strictly
 
 LOCKS = ("requirements.lock", "uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "requirements.txt")
-ELSEWHERE = {".git", ".dvc", ".venv", "venv", "node_modules", "site-packages"}
 WORKFLOW = Path(".github/workflows/reloadgate.yml")
 FIRST = "1.0.0"
 """The version that a model begins with."""
@@ -71,12 +70,12 @@ def adopt(root: Path, name: str | None = None, stage: str | None = None) -> Plan
     Raises:
         UsageError: there is neither a DVC pipeline nor a Makefile, or a file cannot be added to.
     """
-    uses_dvc = (root / ".dvc").is_dir() or bool(_pipelines(root))
+    uses_dvc = (root / ".dvc").is_dir() or bool(pipelines(root))
     if not uses_dvc and not (root / "Makefile").is_file():
         raise UsageError(
             f"{root} has neither a DVC pipeline nor a Makefile: begin with `git init && dvc init`, or write a Makefile"
         )
-    files = _Files(root)
+    files = Files(root)
     params = files.parsed("params.yaml")
     _demand_settings(params)
     known = params.get("models") if isinstance(params.get("models"), dict) else {}
@@ -91,7 +90,7 @@ def adopt(root: Path, name: str | None = None, stage: str | None = None) -> Plan
         files.edit(".gitignore", lambda text: _lines(text, _ignored(names) if uses_dvc else GITIGNORE))
     if uses_dvc:
         files.edit(".dvcignore", lambda text: _lines(text, DVCIGNORE))
-        _demand_disjoint(files, root)
+        demand_disjoint(files, root)
     _ci(files, root, uses_dvc)
     return Plan(changes=files.changes(), models=names, stage=found, up=up, by_hand=by_hand, uses_dvc=uses_dvc)
 
@@ -127,50 +126,18 @@ def _outputs(up: str, placeholder: str, version: str) -> list[str]:
 
 def undo(root: Path) -> Plan:
     """What takes out again all that `adopt` put in, wherever it stands."""
-    files = _Files(root)
-    candidates = [*_pipelines(root), "params.yaml", "Makefile", ".gitignore", ".dvcignore", ".gitlab-ci.yml", WORKFLOW.as_posix()]
+    files = Files(root)
+    candidates = [*pipelines(root), "params.yaml", "Makefile", ".gitignore", ".dvcignore", ".gitlab-ci.yml", WORKFLOW.as_posix()]
     for path in candidates:
         if (root / path).is_file():
             files.edit(path, lambda text: insertion.without(text) or None)
     return Plan(changes=files.changes(), models=(), stage="", up="", by_hand="", uses_dvc=False)
 
 
-class _Files:
-    """Texts as they are and as they will be."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._before: dict[str, str | None] = {}
-        self._after: dict[str, str | None] = {}
-
-    def now(self, path: str) -> str:
-        if path not in self._before:
-            file = self._root / path
-            # Bytes, because reading as text would turn \r\n into \n.
-            self._before[path] = self._after[path] = file.read_bytes().decode() if file.is_file() else None
-        return self._after[path] or ""
-
-    def parsed(self, path: str) -> Any:
-        return insertion.parse(self.now(path), path)
-
-    def edit(self, path: str, change: Callable[[str], str | None]) -> None:
-        self._after[path] = change(self.now(path))
-
-    def changes(self) -> dict[str, tuple[str | None, str | None]]:
-        pairs = {path: (before, self._after[path] or None) for path, before in self._before.items()}
-        return {path: pair for path, pair in pairs.items() if pair[0] != pair[1]}
-
-
 # DVC
 
 
-def _pipelines(root: Path, pattern: str = "dvc.yaml") -> list[str]:
-    """Every dvc.yaml, the root's first; or what else DVC reads, by its name."""
-    found = (path.relative_to(root) for path in root.rglob(pattern))
-    return [path.as_posix() for path in sorted(found, key=lambda p: (len(p.parts), p)) if not ELSEWHERE & {*path.parts}]
-
-
-def _stages(files: _Files, root: Path, params: Any, name: str, wanted: str | None) -> tuple[tuple[str, ...], str, str, str]:
+def _stages(files: Files, root: Path, params: Any, name: str, wanted: str | None) -> tuple[tuple[str, ...], str, str, str]:
     """Add the stages that verify, and the outputs of the one that trains; the models, that stage, the way from where it
     runs to the root, what is left to do."""
     lock = next((one for one in LOCKS if (root / one).is_file()), None)
@@ -218,21 +185,21 @@ def _missing_artifacts(text: str, names: tuple[str, ...]) -> str:
     return insertion.add_to_mapping(text, "dvc.yaml", "artifacts", block) if block else text
 
 
-def _trainers(files: _Files, root: Path, wanted: str | None) -> Iterator[tuple[str, str]]:
-    for path in _pipelines(root):
+def _trainers(files: Files, root: Path, wanted: str | None) -> Iterator[tuple[str, str]]:
+    for path in pipelines(root):
         for stage in files.parsed(path).get("stages") or {}:
             if stage == wanted or (wanted is None and re.search(r"(^|[_-])train", str(stage))):
                 yield path, str(stage)
 
 
-def _add_outputs(files: _Files, root: Path, path: str, stage: str, name: str) -> tuple[tuple[str, ...], str, str]:
+def _add_outputs(files: Files, root: Path, path: str, stage: str, name: str) -> tuple[tuple[str, ...], str, str]:
     """Let the stage that trains declare the version and its record; the names of its models, the way to the root from where
     it runs, and what is left to do."""
-    definition, values = files.parsed(path)["stages"][stage], _values(files, path)
+    definition, values = files.parsed(path)["stages"][stage], values_of(files, path)
     names, placeholder, version = _models_of(definition, values, name, path)
     where = ("stages", stage, "do") if "foreach" in definition else ("stages", stage)
     body = definition.get("do", definition)
-    folder = _filled(body.get("wdir", "."), values)
+    folder = filled(body.get("wdir", "."), values)
     if "${" in folder:
         raise UsageError(f"{path}: the folder of its training stage cannot be told; write its `wdir` without {folder}")
     up = os.path.relpath(root.resolve(), root.resolve() / Path(path).parent / folder) + "/"
@@ -251,103 +218,21 @@ def _models_of(definition: Any, values: Any, name: str, path: str) -> tuple[tupl
     """The models that a stage trains, how its outputs name one, and its version."""
     placeholder, version = name, FIRST
     if "foreach" in definition:
-        placeholder = "${key}" if isinstance(_resolved(definition["foreach"], values), dict) else "${item}"
+        placeholder = "${key}" if isinstance(resolved(definition["foreach"], values), dict) else "${item}"
     elif "matrix" in definition:
         placeholder = "-".join(f"${{item.{axis}}}" for axis in definition["matrix"])
     elif path == "dvc.yaml" and _plain(name) == name:  # a dot would lead further down
         version = f"${{models.{name}.version}}"
-    each = list(_items(definition, values))
-    names = tuple(_filled(placeholder, one) for one in each)
+    each = list(items_of(definition, values))
+    names = tuple(filled(placeholder, one) for one in each)
     if not names or any("${" in one for one in names):
         raise UsageError(
             f"{path}: the models of its training stage cannot be told; give it a `foreach` over names, or a `matrix` of them, "
             "that stand there, in the params.yaml beside it, or in a YAML file under its `vars`"
         )
-    if placeholder == "${key}" and all(_filled("${item.version}", one) != "${item.version}" for one in each):
+    if placeholder == "${key}" and all(filled("${item.version}", one) != "${item.version}" for one in each):
         version = "${item.version}"
     return names, placeholder, version
-
-
-def _values(files: _Files, path: str) -> dict[str, Any]:
-    """What `${…}` stands for in a dvc.yaml: what is in the params.yaml beside it, and under its `vars`."""
-    folder = Path(path).parent
-    values = dict(files.parsed((folder / "params.yaml").as_posix()))
-    for one in files.parsed(path).get("vars") or ():
-        if isinstance(one, dict):
-            values |= one
-        elif (file := folder / str(one).partition(":")[0]).suffix in {".yaml", ".yml", ".json"}:
-            values |= files.parsed(file.as_posix())
-    return values
-
-
-def _items(definition: Any, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The same for every item of a `foreach` or a `matrix`."""
-    if "foreach" in definition:
-        over = _resolved(definition["foreach"], values)
-        if isinstance(over, dict):
-            yield from (values | {"key": key, "item": item} for key, item in over.items())
-        elif isinstance(over, list):
-            yield from (values | {"item": item} for item in over)
-    elif "matrix" in definition:
-        axes = {str(axis): _resolved(along, values) for axis, along in definition["matrix"].items()}
-        if all(isinstance(along, list) for along in axes.values()):
-            yield from (values | {"item": dict(zip(axes, one, strict=True))} for one in itertools.product(*axes.values()))
-    else:
-        yield values
-
-
-VALUE = r"\$\{\s*([\w.-]+)\s*\}"
-
-
-def _resolved(value: Any, values: Any) -> Any:
-    """What `${a.b}` stands for, None where that cannot be told; anything else as it is."""
-    match = re.fullmatch(VALUE, value) if isinstance(value, str) else None
-    if match is None:
-        return value
-    for key in match[1].split("."):
-        values = values.get(key) if isinstance(values, dict) else None
-    return values
-
-
-def _filled(text: Any, values: Any) -> str:
-    """A text with every `${a.b}` filled in that stands for a text or a number."""
-
-    def value_of(match: re.Match[str]) -> str:
-        value = _resolved(match[0], values)
-        return str(value) if isinstance(value, (str, int, float)) else match[0]
-
-    return re.sub(VALUE, value_of, str(text))
-
-
-def _demand_disjoint(files: _Files, root: Path) -> None:
-    """
-    Raises:
-        UsageError: an output lies in another, which DVC refuses.
-    """
-    lie = sorted((Path(output).parts, stage) for stage, output in _every_output(files, root) if "${" not in output)
-    for (one, above), (other, below) in itertools.pairwise(lie):  # in this order a folder comes right before what is in it
-        if other[: len(one)] == one:
-            raise UsageError(
-                f"{'/'.join(other)} (of {below}) would lie in the output {'/'.join(one)} (of {above}), which DVC refuses: "
-                f"let {above} list what it writes there one by one, or write elsewhere, and call this again"
-            )
-
-
-def _every_output(files: _Files, root: Path) -> Iterator[tuple[str, str]]:
-    """Every stage and .dvc file, and what it writes or tracks, from the root on."""
-    for path in dict.fromkeys(("dvc.yaml", *_pipelines(root))):
-        values = _values(files, path)
-        for stage, definition in (files.parsed(path).get("stages") or {}).items():
-            body = definition.get("do", definition)
-            outputs = [output for key in ("outs", "metrics", "plots") for output in body.get(key) or ()]
-            for one, output in itertools.product(_items(definition, values), outputs):
-                name = next(iter(output)) if isinstance(output, dict) else output
-                folder = PurePath(path).parent / _filled(body.get("wdir", "."), one)
-                yield stage if path == "dvc.yaml" else f"{path}:{stage}", os.path.normpath(folder / _filled(name, one))
-    for path in _pipelines(root, "*.dvc"):
-        tracked = files.parsed(path)
-        for output in tracked.get("outs") or ():
-            yield path, os.path.normpath(PurePath(path).parent / tracked.get("wdir", ".") / output["path"])
 
 
 # The other files
@@ -422,7 +307,7 @@ def _lines(text: str, wanted: list[str]) -> str:
     return insertion.append(text, "\n".join(missing)) if missing else text
 
 
-def _ci(files: _Files, root: Path, uses_dvc: bool) -> None:
+def _ci(files: Files, root: Path, uses_dvc: bool) -> None:
     """A workflow for the service whose files are there; none where there are none."""
     # What the project pins may not name reloadgate; a reload needs TensorFlow, the gate of a pipeline does not.
     needed = "reloadgate[dvc]" if uses_dvc else "reloadgate[tensorflow]"
@@ -433,15 +318,15 @@ def _ci(files: _Files, root: Path, uses_dvc: bool) -> None:
     )
     fill = {"INSTALL": install, "RUN": run, "REPORT": report}
 
-    def filled(template: str) -> str:
+    def completed(template: str) -> str:
         return re.sub("INSTALL|RUN|REPORT", lambda found: fill[found[0]], template)
 
     if (root / ".github").is_dir():
-        files.edit(WORKFLOW.as_posix(), lambda text: text or insertion.append("", filled(GITHUB)))
+        files.edit(WORKFLOW.as_posix(), lambda text: text or insertion.append("", completed(GITHUB)))
     if (root / ".gitlab-ci.yml").is_file():
         files.edit(
             ".gitlab-ci.yml",
-            lambda text: text if re.search(r"^reloadgate:", text, re.MULTILINE) else insertion.append(text, filled(GITLAB)),
+            lambda text: text if re.search(r"^reloadgate:", text, re.MULTILINE) else insertion.append(text, completed(GITLAB)),
         )
 
 
