@@ -221,8 +221,10 @@ def _learning_rate(optimizer: Any) -> np.ndarray[Any, Any]:
     rates = [np.asarray(keras.ops.convert_to_numpy(optimizer.learning_rate))]
     schedule, step = getattr(optimizer, "_learning_rate", None), optimizer.iterations
     if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
-        later = [schedule(keras.ops.convert_to_tensor(int(step) + ahead, dtype=step.dtype)) for ahead in LATER]
-        rates += [np.asarray(f"{float(keras.ops.convert_to_numpy(rate)):.5g}", dtype=np.float32) for rate in later]
+        for ahead in LATER:
+            with contextlib.suppress(Exception):  # a table of rates may end before
+                rate = schedule(keras.ops.convert_to_tensor(int(step) + ahead, dtype=step.dtype))
+                rates.append(np.asarray(f"{float(keras.ops.convert_to_numpy(rate)):.5g}", dtype=np.float32))
     return np.squeeze(np.array(rates, dtype=np.float32))
 
 
