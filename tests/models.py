@@ -61,6 +61,15 @@ def branching_in_float64() -> keras.Model:
     return branching()
 
 
+def paired() -> keras.Model:
+    """Inputs and outputs in lists, in another order than their names have."""
+    inputs = [keras.Input((4,), name="right"), keras.Input((4,), name="left")]
+    both = layers.Concatenate()([layers.Dense(3)(inputs[0]), layers.Dense(2)(inputs[1])])
+    model = keras.Model(inputs, [layers.Dense(1, name="second")(both), layers.Dense(1, name="first")(both)])
+    model.compile(keras.optimizers.Adam(0.01), ["mse", "mae"])
+    return model
+
+
 def subclassed() -> keras.Model:
     """Built by its first call only."""
     model = Subclassed()
@@ -329,6 +338,13 @@ class Forgetting(Scaling):
         return {}
 
 
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Demanding(Scaling):
+    def test_step(self, data: Any) -> dict[str, Any]:
+        _x, _y, _weights = data
+        return {}
+
+
 def scaling(kind: type[Scaling] = Scaling) -> keras.Model:
     model = kind(scale=3.0)
     model.compile(keras.optimizers.Adam(0.01), "mse")
@@ -417,6 +433,8 @@ def data(name: str) -> Batch:
     match name:
         case "branching":
             return {"one": x, "other": x[:, ::-1].copy()}, {"amount": x[:, :1], "yes": (x[:, 1:2] > 0).astype(np.float32)}
+        case "paired":
+            return [x, x[:, ::-1].copy()], [x[:, :1], x[:, 1:2]]
         case "listed":
             return x.astype(np.float64), x.sum(axis=1, keepdims=True)
         case "words":

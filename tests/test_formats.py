@@ -39,7 +39,7 @@ ODD = (
     "dropping",
     "recompiled",
 )
-SERVED = ("sampling", "eager", "branching_in_float64")
+SERVED = ("sampling", "eager", "branching_in_float64", "paired")
 """Healthy in ways that a careless observer takes for faults."""
 
 Check = Callable[..., Verdict]
@@ -139,6 +139,15 @@ def test_what_only_a_test_step_uses_is_missed_where_it_is_lost(keras: Any, model
     assert {f.row.subject for f in check(tmp_path / "1").of(Status.FAIL)} == {"val_scaled per step"}
 
 
+def test_a_test_step_that_does_not_take_the_probe_is_told(keras: Any, models: Any, tmp_path: Path, check: Check) -> None:
+    model, batch = models.scaling(models.Demanding), models.data("scaling")
+    model.fit(*batch, epochs=1, verbose=0)
+    reloadgate.save(model, tmp_path / "1", probe=batch, imports=("models",), code_path=(str(HERE),), location="any")
+    verdict = check(tmp_path / "1")
+    assert verdict.status is Status.UNVERIFIED
+    assert {(f.row.group, f.row.subject) for f in verdict.of(Status.UNVERIFIED)} >= {(Group.RESUME, "test step")}
+
+
 def test_infinities_that_the_model_held_are_no_damage(keras: Any, models: Any, tmp_path: Path, check: Check) -> None:
     model, batch = train(keras, models, "masking")
     options: dict[str, Any] = {"builder": "models:masking", "imports": ("models",), "code_path": (str(HERE),)}
@@ -234,23 +243,41 @@ def test_a_seeding_builder_passes_nothing_that_the_file_does_not_hold(only: Only
     assert "optimizer" in failing(check(version))
 
 
-@pytest.mark.parametrize(("factor", "holds"), [(1.0, True), (2.0, False)])
-def test_what_a_server_is_answered_is_held_against_the_model_too(factor: float, holds: bool, only: Only, check: Check) -> None:
+SIGNATURES: dict[str, tuple[str, Callable[[Any], Any], set[str]]] = {
+    "the same": ("plain", lambda one: {"output_0": one}, set()),
+    "another": ("plain", lambda one: {"output_0": 2.0 * one}, {"serve: output"}),
+    "under another name": ("plain", lambda one: {"answer": one}, {"serving_default"}),
+    "both of a list": ("paired", lambda both: {"output_0": both[0], "output_1": both[1]}, set()),
+    "one of a list": ("paired", lambda both: {"output_0": both[0], "output_1": 2.0 * both[1]}, {"serve: 1"}),
+    "less of a list": ("paired", lambda both: {"output_0": both[0]}, {"serving_default"}),
+    "one of a dict": ("branching", lambda both: {**both, "yes": 2.0 * both["yes"]}, {"serve: yes"}),
+}
+"""By what it answers: of which model, what it makes of what Python is answered, and which rows do not hold."""
+
+
+@pytest.mark.parametrize("which", SIGNATURES)
+def test_what_a_server_is_answered_is_held_against_the_model_too(
+    which: str, keras: Any, models: Any, tmp_path: Path, check: Check
+) -> None:
     """The signature is another function than what Python calls, which serves what it did."""
     import tensorflow as tf
 
-    folder = only("plain", "saved_model") / "saved_model"
-    served = tf.saved_model.load(str(folder))
+    name, answer, subjects = SIGNATURES[which]
+    model, batch = train(keras, models, name)
+    version = reloadgate.save(model, tmp_path / "1", probe=batch, formats=("saved_model",), location="any")
+    served = tf.saved_model.load(str(version / "saved_model"))
+    ((structure,), _) = served.serve.concrete_functions[0].structured_input_signature
 
-    @tf.function(input_signature=[tf.TensorSpec((None, 4), name="x")])
-    def signature(x: Any) -> dict[str, Any]:
-        return {"output_0": factor * served.serve(x)}
+    @tf.function(input_signature=tf.nest.flatten(structure))
+    def signature(*leaves: Any) -> Any:
+        return answer(served.serve(tf.nest.pack_sequence_as(structure, leaves)))
 
-    tf.saved_model.save(served, str(folder), signatures={"serving_default": signature})
-    reseal(folder.parent)
-    verdict = check(folder.parent, policy_from({"location": "any", "requires": {"version": "infer"}}))
-    found = {f.row.subject for f in verdict.of(Status.FAIL) if f.row.group == Group.PREDICTIONS}
-    assert found == (set() if holds else {"serve: output"})
+    tf.saved_model.save(served, str(version / "saved_model"), signatures={"serving_default": signature})
+    reseal(version)
+    verdict = check(version, policy_from({"location": "any", "requires": {"version": "infer"}}))
+    found = (*verdict.of(Status.FAIL), *verdict.of(Status.UNVERIFIED))
+    assert {finding.row.subject for finding in found if finding.row.group is Group.PREDICTIONS} == subjects
+    assert (verdict.status is Status.PASS) is (not subjects)
 
 
 def test_variables_that_no_file_fills_are_no_numbers(keras: Any) -> None:

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.keras
 HERE = Path(__file__).parent
 Check = Callable[..., Verdict]
 CODE = """
+    import importlib.metadata
     from pathlib import Path
 
     import h5py
@@ -28,6 +29,8 @@ CODE = """
 
     def contained(version):
         (HERE / "beside.txt").read_text()
+        Path("/proc/cpuinfo").read_text()
+        importlib.metadata.version("numpy")
         return keras.models.load_model(version / "model.keras")
 
     def reaching(version):
@@ -73,6 +76,7 @@ def folder(keras: Any, models: Any, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_what_lies_beside_its_code_or_is_read_while_that_is_imported_is_the_loaders_own(folder: Path, check: Check) -> None:
+    """And what is the system's."""
     verdict = check(folder / "contained/1")
     assert verdict.status is Status.PASS, [f.message for f in verdict.of(Status.UNVERIFIED)]
 

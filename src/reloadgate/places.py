@@ -1,13 +1,11 @@
 """Whether a place keeps what is put there: what it is, not what it is called alone."""
 
-import contextlib
 import os
 import re
 import stat
 import tempfile
 from pathlib import Path
 
-from reloadgate.errors import RefusedError
 from reloadgate.files import project_root, regular_files
 from reloadgate.nouns import noun
 
@@ -25,7 +23,7 @@ class Place:
 
 
 def look_at(path: Path) -> Place:
-    """Whether a model version may live here.
+    """Whether a model version may live here; raises as `regular_files` does.
 
     A repository that as a whole lies in a temporary place is the user's choice: its history vanishes with its models, and
     that is a notice. A version that lies in a temporary place while its project does not, or that has no project, is lost
@@ -52,11 +50,10 @@ def look_at(path: Path) -> Place:
 def _linked(resolved: Path) -> dict[Path, Path]:
     """The folders outside of a version that links in it lead to, as into DVC's cache, each with one such link."""
     found: dict[Path, Path] = {}
-    with contextlib.suppress(RefusedError):  # too many files: nothing of it can be recorded
-        for name in regular_files(resolved):
-            target = Path(os.path.realpath(resolved / name))
-            if resolved not in target.parents:
-                found.setdefault(target.parent, resolved / name)
+    for name in regular_files(resolved):
+        target = Path(os.path.realpath(resolved / name))
+        if resolved not in target.parents:
+            found.setdefault(target.parent, resolved / name)
     return found
 
 

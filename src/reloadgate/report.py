@@ -97,11 +97,11 @@ def publish(
     from reloadgate.page import html
 
     told = indented(to_dict(verdict))
+    pages = (_markdown(verdict, drifts).encode(), html(verdict, comparison, evidence, drifts).encode(), _junit(verdict))
     with _all_or_none(reports, METRICS, *PAGES):
         write_json(reports / METRICS, metrics(verdict, comparison, drifts))
-        write_atomically(reports / PAGES[0], f"{_markdown(verdict, drifts)}\n{_mark(told)}\n".encode())
-        write_atomically(reports / PAGES[1], html(verdict, comparison, evidence, drifts).encode())
-        write_atomically(reports / PAGES[2], _junit(verdict))
+        for name, page in zip(PAGES, pages, strict=True):
+            write_atomically(reports / name, page + _mark(told))
         write_atomically(reports / VERDICT, told)
 
 
@@ -109,11 +109,13 @@ def are_of_verdict(reports: Path) -> bool:
     """Whether the pages are there and tell of the verdict on file: git keeps none of them, and checks out other verdicts."""
     if not all((reports / name).is_file() for name in (VERDICT, *PAGES)):
         return False
-    return _mark((reports / VERDICT).read_bytes()).encode() in (reports / PAGES[0]).read_bytes()
+    mark = _mark((reports / VERDICT).read_bytes())
+    return all((reports / name).read_bytes().endswith(mark) for name in PAGES)
 
 
-def _mark(verdict: bytes) -> str:
-    return f"<!-- {VERDICT}: {hashlib.sha256(verdict).hexdigest()} -->"
+def _mark(verdict: bytes) -> bytes:
+    """A comment, in Markdown, HTML and XML alike."""
+    return f"\n<!-- {VERDICT}: {hashlib.sha256(verdict).hexdigest()} -->\n".encode()
 
 
 @contextmanager

@@ -152,18 +152,16 @@ class Behaviour:
             key = f"untracked/{TRAIN_STEP}/{position}"
             run.finals[key] = self.look.arrays.put(f"after{number or ''}/{key}", read(variable))
         if type(model).test_step is not keras.Model.test_step:
-            run.logs |= self._evaluated(batch)
+            run.logs |= self.look.attempt(Group.RESUME, "test step", partial(self._evaluated, batch), {})
         run.moved_attributes = self.state.put_back_attributes()
         return run
 
     def _evaluated(self, batch: Any) -> dict[str, list[float]]:
-        """What a test step of the model's own says of the batch, as `fit` names it; nothing where it does not take such a one."""
+        """What a test step of the model's own says of the batch, as `fit` names it."""
         model = self.look.model
-        with contextlib.suppress(Exception):
-            model.make_test_function(force=True)
-            model.reset_metrics()
-            return {f"val_{name}": [_mean(value)] for name, value in _flat(model.test_function(iter([batch])))}
-        return {}
+        model.make_test_function(force=True)
+        model.reset_metrics()
+        return {f"val_{name}": [_mean(value)] for name, value in _flat(model.test_function(iter([batch])))}
 
 
 def put_random_state(entries: Iterable[Entry], random_state: RandomState) -> None:

@@ -58,7 +58,7 @@ def _from_an_index(name: str) -> str | None:
     installed = {Path(sysconfig.get_path(kind)) for kind in ("purelib", "platlib")}
     if found is None or found.origin is None or installed.isdisjoint(Path(found.origin).parents):
         return None
-    for package in importlib.metadata.packages_distributions().get(top, ()):
-        if importlib.metadata.distribution(package).read_text("direct_url.json") is None:
-            return package
-    return None
+    packages = importlib.metadata.packages_distributions().get(top, [])
+    if packages and all(importlib.metadata.distribution(package).read_text("direct_url.json") for package in packages):
+        return None
+    return ", ".join(packages) or top

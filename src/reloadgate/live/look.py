@@ -24,7 +24,9 @@ class Look:
 
     def note(self, group: Group, subject: str, error: object) -> None:
         message = error_line(error) if isinstance(error, Exception) else str(error)
-        self.notes.append(Note(group=group, subject=subject, message=message))
+        made = Note(group=group, subject=subject, message=message)
+        if made not in self.notes:  # what is tried twice fails twice
+            self.notes.append(made)
 
     def attempt(self, group: Group, subject: str, action: Callable[[], Any], otherwise: Any = None) -> Any:
         """Run what the user's code takes part in: if it raises, that is noted and is not the end."""

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import sysconfig
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,11 @@ from tensorflow.python.training import py_checkpoint_reader
 from reloadgate.evidence import EVIDENCE_DIR, Check, Group, Tried
 from reloadgate.files import regular_files
 
-_SYSTEM = tuple(f"{os.sep}{name}{os.sep}" for name in ("bin", "dev", "etc", "lib", "lib64", "proc", "run", "sys", "usr"))
+_SYSTEM = (
+    *("/etc/", "/lib/", "/lib64/", "/proc/", "/sys/", "/usr/lib/", "/usr/share/"),
+    *(os.path.realpath(sysconfig.get_path(kind)) + os.sep for kind in ("stdlib", "platstdlib", "purelib", "platlib")),
+)
+"""Where libraries read what is the system's or their own: time zones, certificates, the processor, versions of packages."""
 
 
 def tell_of_opens() -> None:
@@ -49,8 +54,9 @@ def outside(opened: Iterable[str], config: Any, version: Path, *code: Path) -> I
         config: what the artifact says of itself, whose vocabularies TensorFlow reads without Python hearing of it.
         code: folders of code besides.
     """
-    roots = (*(os.path.realpath(folder) + os.sep for folder in (version, *code)), *_SYSTEM)
-    found = {path for path in {*opened, *_named(config)} if not path.startswith(roots) and Path(path).is_file()}
+    roots = tuple(os.path.realpath(folder) + os.sep for folder in (version, *code))
+    read = {path for path in opened if not path.startswith(_SYSTEM)}
+    found = {path for path in {*read, *_named(config)} if not path.startswith(roots) and Path(path).is_file()}
     found -= _files(version) if found else set()
     if not found:
         return

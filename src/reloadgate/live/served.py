@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
-from tensorflow.python.util import nest
 
 from reloadgate.arrays import ArrayWriter, array_digest
 from reloadgate.errors import ObservationError
@@ -34,7 +33,7 @@ def observe_served(served: Any, folder: Any, probe: Probe, arrays: ArrayWriter, 
         with hold.deterministic_operations():
             first = look.attempt(Group.PREDICTIONS, SERVE, lambda: serve(served, look), {})
             second = look.attempt(Group.DETERMINISM, SERVE, lambda: serve(served, look), {})
-            answered = look.attempt(Group.PREDICTIONS, "serving_default", lambda: signed(served, look), {})
+            answered = look.attempt(Group.PREDICTIONS, "serving_default", lambda: signed(served, look, first), {})
         for name, value in first.items():
             constant = bool(value.shape[0] > 1 and all(row.tobytes() == value[0].tobytes() for row in value))
             noise = noise_between(value, second.get(name))
@@ -72,34 +71,50 @@ def glance_served(served: Any, folder: Any, probe: Probe, expected: Observation 
 def serve(served: Any, look: Look) -> Values:
     """What the SavedModel answers to the probe, by the names of the live model's outputs; its variables are put back."""
     x, signature = _tensors(look), served.signatures.get("serving_default")
-    if callable(getattr(served, "serve", None)):
+    if _serves(served):
         return _answer(served, lambda: named_outputs(served.serve(_arranged(x, served.serve))))
     if signature is None:
         raise ObservationError(f"it has no `serve` and no signature serving_default, only {sorted(served.signatures)}")
-    outputs = _answer(served, lambda: named_outputs(signature(**_by_name(x, signature))))
+    return _unnumbered(_answer(served, lambda: named_outputs(signature(**_by_name(x, signature)))))
+
+
+def signed(served: Any, look: Look, outputs: Values) -> Values:
+    """What a server answers, by the signature `serving_default`, where Python is answered by `serve`: it may be another function.
+
+    Nothing where there is no such signature beside `serve`; ObservationError where the two cannot be held against each other.
+
+    Args:
+        outputs: what `serve` answered.
+    """
+    x, signature = _tensors(look), served.signatures.get("serving_default")
+    if signature is None or not _serves(served):
+        return {}
+    leaves = tf.nest.flatten(_arranged(x, served.serve))
+    specs = tf.nest.flatten(_wanted(served.serve))
+    named = {spec.name: leaf for spec, leaf in zip(specs, leaves, strict=True)}
+    inputs = _by_name(named if {*named} == {*signature.structured_input_signature[1]} else x, signature)
+    found = _answer(served, lambda: named_outputs(signature(**inputs)))
+    answered = found if {*found} == {*outputs} else _unnumbered(found)
+    if {*answered} != {*outputs}:
+        raise ObservationError(f"it answers {', '.join(sorted(found))}, where `serve` answers {', '.join(sorted(outputs))}")
+    return answered
+
+
+def _serves(served: Any) -> bool:
+    return callable(getattr(served, "serve", None))
+
+
+def _wanted(function: Any) -> Any:
+    """What the first of a served function's arguments was exported as; None where it takes several."""
+    ((wanted, *others), _) = function.concrete_functions[0].structured_input_signature
+    return None if others else wanted
+
+
+def _unnumbered(outputs: Values) -> Values:
+    """A signature's outputs by the names of the model's: it numbers what had no names."""
     if set(outputs) == {"output_0"}:
         return {"output": outputs["output_0"]}
     return {name.removeprefix("output_"): value for name, value in outputs.items()}
-
-
-def signed(served: Any, look: Look) -> Values:
-    """What a server answers, by the signature `serving_default`, where Python is answered by `serve`: it may be another function.
-
-    Nothing where there is no such signature, or where its inputs or outputs cannot be told from one another.
-    """
-    x, signature = _tensors(look), served.signatures.get("serving_default")
-    if signature is None or not callable(getattr(served, "serve", None)):
-        return {}
-    try:
-        inputs = _by_name(x, signature)
-    except ObservationError:
-        return {}
-    outputs = _answer(served, lambda: named_outputs(signature(**inputs)))
-    structure = served.serve.concrete_functions[0].structured_outputs
-    if isinstance(structure, Mapping):
-        return outputs
-    names = [path or "output" for path, _ in nest.flatten_with_joined_string_paths(structure)]
-    return {name: outputs[f"output_{number}"] for number, name in enumerate(names) if f"output_{number}" in outputs}
 
 
 def _tensors(look: Look) -> Any:
@@ -119,11 +134,11 @@ def _answer(served: Any, function: Callable[[], Values]) -> Values:
 def _arranged(x: Any, function: Any) -> Any:
     """The inputs as the export arranged them: of a model that was made with `inputs=[one]` in a list, which the live one does not
     demand."""
-    ((wanted, *others), _) = function.concrete_functions[0].structured_input_signature
+    wanted = _wanted(function)
     leaves, specs = tf.nest.flatten(x), tf.nest.flatten(wanted)
     by_order = not isinstance(x, Mapping) and not isinstance(wanted, Mapping)
     by_name = isinstance(x, Mapping) and isinstance(wanted, Mapping) and {*x} == {*wanted}
-    if others or not (by_order or by_name) or len(leaves) != len(specs):
+    if wanted is None or not (by_order or by_name) or len(leaves) != len(specs):
         return x
     return tf.nest.pack_sequence_as(wanted, [_cast(leaf, spec) for leaf, spec in zip(leaves, specs, strict=True)])
 
