@@ -2,7 +2,6 @@
 
 import os
 import sys
-import sysconfig
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,8 @@ from tensorflow.python.training import py_checkpoint_reader
 from reloadgate.evidence import EVIDENCE_DIR, Check, Group, Tried
 from reloadgate.files import regular_files
 
-_SYSTEM = (
-    *("/etc/", "/lib/", "/lib64/", "/proc/", "/sys/", "/usr/lib/", "/usr/share/"),
-    *(os.path.realpath(sysconfig.get_path(kind)) + os.sep for kind in ("stdlib", "platstdlib", "purelib", "platlib")),
-)
-"""Where libraries read what is the system's or their own: time zones, certificates, the processor, versions of packages."""
+_SYSTEM = ("/etc/", "/lib/", "/lib64/", "/usr/lib/", "/usr/share/")
+"""Where libraries read what is the system's: time zones, certificates, types of files. What is installed is left out already."""
 
 
 def tell_of_opens() -> None:
