@@ -162,7 +162,12 @@ def test_params_that_name_no_model_end_with_2(run: Run, verb: str, params: str |
 
 @pytest.mark.parametrize("verb", ["verify", "judge", "gate"])
 @pytest.mark.parametrize(
-    ("settings", "said"), [("policy: {tolerence: 1}", "did you mean tolerances?"), ("policy: 1", "not a mapping")]
+    ("settings", "said"),
+    [
+        ("policy: {tolerence: 1}", "did you mean tolerances?"),
+        ("policy: 1", "not a mapping"),
+        ("polcy: {location: any}", "did you mean it by polcy?"),
+    ],
 )
 def test_a_policy_that_is_mistyped_in_params_ends_with_2(pipeline: Run, verb: str, settings: str, said: str) -> None:
     Path("params.yaml").write_text(f"models: {{digits: {{version: 1.0.0}}}}\n{settings}\n")
