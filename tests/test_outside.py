@@ -43,6 +43,18 @@ CODE = """
 
     def strayed(version):
         return keras.models.load_model(HERE / "strayed/1/model.keras")
+
+    @keras.saving.register_keras_serializable("outside")
+    class Scaled(keras.layers.Layer):
+        def __init__(self, path, **options):
+            super().__init__(**options)
+            self.source, self.factor = path, float(tf.io.read_file(path))
+
+        def call(self, x):
+            return self.factor * x
+
+        def get_config(self):
+            return {**super().get_config(), "path": self.source}
 """
 
 
@@ -60,6 +72,7 @@ def folder(keras: Any, models: Any, tmp_path_factory: pytest.TempPathFactory) ->
     (folder / "loaders.py").write_text(dedent(CODE))
     (folder / "beside.txt").write_text("the code's own")
     (folder / "data").mkdir()
+    (folder / "data/factor.txt").write_text("2.0")
     for name in ("python.txt", "tensorflow.txt", "imported.txt"):
         (folder / "data" / name).write_text("of nobody")
     with h5py.File(folder / "data/hdf5.h5", "w") as file:
@@ -86,6 +99,22 @@ def test_files_that_the_version_does_not_hold_are_named_whoever_opens_them(folde
     assert verdict.status is Status.UNVERIFIED
     found = [(f.row.group, f.row.subject) for f in verdict.of(Status.UNVERIFIED)]
     assert found == [("relocation", str(folder / "data" / name)) for name in READ]
+
+
+def test_a_file_that_the_configuration_names_is_named_though_nobody_hears_it_read(
+    keras: Any, models: Any, folder: Path, check: Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(folder)
+    from loaders import Scaled
+
+    path, batch = str(folder / "data/factor.txt"), models.data("plain")
+    model = keras.Sequential([keras.Input((4,)), Scaled(path), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(*batch, verbose=0)
+    code = (str(folder), str(HERE))
+    reloadgate.save(model, folder / "named/1", probe=batch, imports=("loaders",), code_path=code, location="any")
+    found = [(f.row.group, f.row.subject) for f in check(folder / "named/1").of(Status.UNVERIFIED)]
+    assert found == [("relocation", path)]
 
 
 def test_a_loader_that_reads_elsewhere_than_it_is_told_fails(folder: Path, check: Check) -> None:
