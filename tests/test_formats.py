@@ -1,6 +1,7 @@
 """Every form in which Keras saves a model: what each carries, and that nothing passes by coincidence."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -335,6 +336,12 @@ def test_what_is_damaged_says_so(
     damage(version / FORMATS[form].FILE)
     reseal(version)
     assert part in failing(check(version)).get(group, "")
+
+
+def test_a_version_in_which_something_is_no_file_fails(only: Only, check: Check) -> None:
+    version = only("plain", "keras")
+    os.mkfifo(version / "queue")
+    assert "no file" in failing(check(version)).get("integrity", "")
 
 
 @pytest.mark.parametrize("place", [0, 1])
