@@ -7,6 +7,8 @@ import numpy as np
 from keras import layers
 
 Batch = tuple[Any, Any]
+ZERO = keras.ops.zeros(())
+"""Modules may compute while they are imported, which starts TensorFlow."""
 
 
 def _numbers(columns: int) -> np.ndarray:
@@ -371,6 +373,67 @@ class Dropping(keras.optimizers.schedules.LearningRateSchedule):
 def dropping(after: int = 10_000) -> keras.Model:
     model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
     model.compile(keras.optimizers.SGD(Dropping(after)), "mse")
+    return model
+
+
+def _capped(x: Any, cap: float) -> Any:
+    return keras.ops.clip(x, -cap, cap)
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class CappedLayer(layers.Layer):
+    """It forgets its cap, as the others do, which the probe's numbers are far from."""
+
+    def __init__(self, cap: float = 100.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.cap = cap
+
+    def call(self, x: Any) -> Any:
+        return _capped(x, self.cap)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config()
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class CappedLoss(keras.losses.Loss):
+    def __init__(self, cap: float = 100.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.cap = cap
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return _capped(y_true - y_pred, self.cap) ** 2
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config()
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class CappedWeights(keras.constraints.Constraint):
+    def __init__(self, cap: float = 100.0) -> None:
+        self.cap = cap
+
+    def __call__(self, value: Any) -> Any:
+        return _capped(value, self.cap)
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class CappedSGD(keras.optimizers.SGD):
+    def __init__(self, learning_rate: float = 0.01, cap: float = 100.0, **options: Any) -> None:
+        super().__init__(learning_rate, **options)
+        self.cap = cap
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        super().update_step(_capped(gradient, self.cap), variable, learning_rate)
+
+
+def capped(layer: float = 100.0, loss: float = 100.0, weights: float = 100.0, optimizer: float = 100.0) -> keras.Model:
+    constraint = CappedWeights(weights)
+    model = keras.Sequential([keras.Input((4,)), CappedLayer(layer), layers.Dense(1, kernel_constraint=constraint)])
+    model.compile(CappedSGD(cap=optimizer), CappedLoss(loss))
     return model
 
 

@@ -149,6 +149,27 @@ def test_a_test_step_that_does_not_take_the_probe_is_told(keras: Any, models: An
     assert {(f.row.group, f.row.subject) for f in verdict.of(Status.UNVERIFIED)} >= {(Group.RESUME, "test step")}
 
 
+@pytest.mark.parametrize(
+    ("lost", "subject"),
+    [
+        (None, None),
+        ("layer", "layers/capped_layer constants"),
+        ("loss", "train step constants"),
+        ("weights", "train step constants"),
+        ("optimizer", "train step constants"),
+    ],
+)
+def test_what_is_lost_beyond_the_numbers_of_the_probe_is_unverified(
+    lost: str | None, subject: str | None, keras: Any, models: Any, tmp_path: Path, check: Check
+) -> None:
+    model, batch = models.capped(**({lost: 90.0} if lost else {})), models.data("capped")
+    model.fit(*batch, verbose=0)
+    reloadgate.save(model, tmp_path / "1", probe=batch, imports=("models",), code_path=(str(HERE),), location="any")
+    verdict = check(tmp_path / "1")
+    assert verdict.status is (Status.UNVERIFIED if lost else Status.PASS)
+    assert [f.row.subject for f in verdict.of(Status.UNVERIFIED) if f.row.group is Group.STRUCTURE] == [subject] * bool(lost)
+
+
 def test_infinities_that_the_model_held_are_no_damage(keras: Any, models: Any, tmp_path: Path, check: Check) -> None:
     model, batch = train(keras, models, "masking")
     options: dict[str, Any] = {"builder": "models:masking", "imports": ("models",), "code_path": (str(HERE),)}

@@ -133,14 +133,14 @@ TRAIN_STEP = "train step"
 
 @noun
 class Graph:
-    """What one layer does in the graph that was traced of the model: it tells which layer changed, and never whether."""
+    """What one layer, or the train step, does in the graph that was traced of it: it shows what the probe's rows do not reach."""
 
     layer: str
-    """The layer's storage path; "" for what the model does itself."""
+    """The layer's storage path; "" for what the model does itself, `TRAIN_STEP` for all that a step of training does."""
     operations: str
-    """Digest of the types of its operations, in order."""
+    """Digest of the types of its operations."""
     constants: str
-    """Digest of its constants, in order."""
+    """Digest of its constants, and of the numbers among the attributes of its operations."""
     random_operations: tuple[str, ...]
     """Operations that draw from TensorFlow's global generator, whose state no artifact holds."""
 

@@ -267,10 +267,13 @@ def unheld_rows(expected: Side, seen: Side, behaves_otherwise: bool) -> Iterator
     """State that `call` uses and Keras does not track, and constants of the graph: they name the layer.
 
     Args:
-        behaves_otherwise: whether a prediction or a resumed step differs. What nobody can see is noted.
+        behaves_otherwise: whether a prediction or a resumed step differs. State that makes no difference there is noted; of what
+            is computed otherwise the probe alone is the same.
     """
-    outcome = Outcome.CHANGED if behaves_otherwise else Outcome.NOTED
-    rows = [*_untracked(expected, seen, outcome), *_graphs(expected.observation, seen.observation, outcome)]
+    rows = [
+        *_untracked(expected, seen, Outcome.CHANGED if behaves_otherwise else Outcome.NOTED),
+        *_graphs(expected.observation, seen.observation, Outcome.CHANGED if behaves_otherwise else Outcome.UNCHECKED),
+    ]
     yield from rows or [row_of(Group.STRUCTURE, "state that is not tracked", Outcome.SAME)]
     for graph in expected.observation.graphs:
         for operation in graph.random_operations:
@@ -303,12 +306,17 @@ def _untracked(expected: Side, seen: Side, outcome: Outcome) -> Iterator[Row]:
 
 def _graphs(expected: Observation, seen: Observation, outcome: Outcome) -> Iterator[Row]:
     then, now = ({graph.layer: graph for graph in side.graphs} for side in (expected, seen))
-    for layer in sorted({*then} & {*now}):
+    unseen = "" if outcome is Outcome.CHANGED else ". On the probe that makes no difference; on other rows it may"
+    found = False
+    for layer in sorted({*then} & {*now}, key=lambda layer: (layer == TRAIN_STEP, layer)):
         for what in ("operations", "constants"):
-            if getattr(then[layer], what) != getattr(now[layer], what):
+            if getattr(then[layer], what) != getattr(now[layer], what) and not (layer == TRAIN_STEP and found):
+                found = True
+                name = TRAIN_STEP if layer == TRAIN_STEP else f"layer {layer}" if layer else "model"
+                its = "the loss, the optimizer, a constraint or `train_step`" if layer == TRAIN_STEP else "its `call`"
                 detail = (
-                    f"the layer {layer or 'model'} computes with other {what} than in the training process: something that its "
-                    "`call` depends on is neither a weight nor in `get_config`"
+                    f"the {name} computes with other {what} than in the training process: something that {its} depends on is "
+                    f"neither a weight nor in a configuration{unseen}"
                 )
                 yield row_of(Group.STRUCTURE, f"{layer or 'model'} {what}", outcome, detail=detail)
                 break

@@ -10,9 +10,9 @@ import numpy as np
 from keras.src.backend.common import global_state
 
 from reloadgate.arrays import Array, Kept, plain
-from reloadgate.evidence import CALL, PREDICT, SERVE, TRAIN_STEP, TRAINING, Group, Log, Output
+from reloadgate.evidence import CALL, PREDICT, SERVE, TRAIN_STEP, TRAINING, Graph, Group, Log, Output
 from reloadgate.live.catalog import STORED, Catalog, Entry, optimizers_of
-from reloadgate.live.graphs import Traced
+from reloadgate.live.graphs import Traced, step_graphs
 from reloadgate.live.hold import Held
 from reloadgate.live.look import Look, as_fit_gives_it, noise_between
 from reloadgate.live.reach import Reached, watched_units
@@ -139,13 +139,15 @@ class Behaviour:
         if compiled is not None and not any(compiled.config.get(kind) for kind in ("metrics", "weighted_metrics")):
             model._compile_metrics = None  # those of an earlier `compile`, which Keras keeps where a later one has none
         model._maybe_symbolic_build(data_batch=(x, y, sample_weight))
-        model.make_train_function(force=True)
-        for step in range(steps):
-            model.reset_metrics()
-            with self.state.others(self._known) if number == step == 0 else contextlib.nullcontext(self.others) as self.others:
-                logs = model.train_function(iter([batch]))
-            for name, value in _flat(logs):
-                run.logs.setdefault(name, []).append(_mean(value))
+        with step_graphs(model) as run.graphs:
+            model.make_train_function(force=True)
+            for step in range(steps):
+                model.reset_metrics()
+                first = number == step == 0
+                with self.state.others(self._known) if first else contextlib.nullcontext(self.others) as self.others:
+                    logs = model.train_function(iter([batch]))
+                for name, value in _flat(logs):
+                    run.logs.setdefault(name, []).append(_mean(value))
         for entry in self.listed.entries:
             run.finals[entry.key] = self.look.arrays.put(f"after{number or ''}/{entry.key}", read(entry.variable))
         for position, (variable, _) in enumerate(self.others):
@@ -177,6 +179,7 @@ class Run:
         self.logs: dict[str, list[float]] = {}
         self.finals: dict[str, Array] = {}
         self.moved_attributes: list[str] = []
+        self.graphs: list[Graph] = []
 
 
 def _flat(logs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -108,10 +108,12 @@ def reload_artifact(
     loaded.checks.extend(_location(version))
     loaded.checks.append(_contained(uncontained))
     try:
+        if saved:
+            compute_as(saved.environment)  # before the user's modules, which may compute while they are imported
         with _catching_warnings(loaded.warnings):
             names = declared(recipe, version)
         limits = read_limits(project_root(version) or version)
-        found = refusals(private / artifact.path, names, limits, meanwhile=lambda: _begin(artifact, saved))
+        found = refusals(private / artifact.path, names, limits, meanwhile=lambda: _begin(artifact))
         refused = [one for one in found if one.code != "nonfinite" or not _infinite(saved)]
         loaded.checks.extend(_inspected(artifact, refused))
         trusted = artifact.format == own.NAME and not strict
@@ -214,11 +216,8 @@ def _reload(
         loaded.checks.extend(strayed(opened(), version))
 
 
-def _begin(artifact: Artifact, saved: SavedEvidence | None) -> None:
-    """Start TensorFlow as it was started at save. Its first operation takes as long as inspection; only the user's own loader
-    may still want to configure it."""
-    if saved:
-        compute_as(saved.environment)
+def _begin(artifact: Artifact) -> None:
+    """Start TensorFlow, whose first operation takes as long as inspection; an own loader may still want to configure it."""
     if artifact.format != own.NAME:
         _ = tf.constant(0.0) + 1.0
 

@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 from keras.src.export.export_utils import get_input_signature
 
-from reloadgate.evidence import Graph
+from reloadgate.evidence import TRAIN_STEP, Graph
 
 LARGEST_NAMED = 1 << 16
 """Constants of more bytes than this are digested by their beginning and their size: they are folded data, not settings."""
@@ -180,8 +180,7 @@ def graphs(one: Traced) -> Iterator[Graph]:
             continue
         kinds, constants, random_operations = parts.setdefault(layer, ([], hashlib.sha256(), []))
         kinds.append(operation.type)
-        if operation.type == "Const":
-            constants.update(_content(operation))
+        constants.update(_constants(operation))
         if _draws(operation) and operation.type not in random_operations:
             random_operations.append(operation.type)
     for layer, (kinds, constants, random_operations) in sorted(parts.items()):
@@ -199,8 +198,49 @@ def _draws(operation: Any) -> bool:
     return bool(operation.op_def.is_stateful) and ("Random" in kind or kind in ("Multinomial", "ParameterizedTruncatedNormal"))
 
 
-def _content(operation: Any) -> bytes:
+def _constants(operation: Any) -> bytes:
+    """What an operation computes with and is not given: the value of a constant, or attributes as the slope of a LeakyRelu."""
+    if operation.type != "Const":
+        names = [attribute.name for attribute in operation.op_def.attr if attribute.type == "float"]
+        return repr([(operation.type, name, operation.get_attr(name)) for name in names]).encode() if names else b""
     array = np.asarray(tf.make_ndarray(operation.get_attr("value")))
     head = f"{array.dtype}{array.shape}".encode()
     data = repr(array.tolist()).encode() if array.dtype.kind == "O" else array.tobytes()
     return head + data[:LARGEST_NAMED]
+
+
+@contextmanager
+def step_graphs(model: Any) -> Iterator[list[Graph]]:
+    """The graph of the train step as the block last traced it; none where it runs eagerly.
+
+    Where the first trace makes variables, as those of metrics, TensorFlow traces again and runs that.
+    """
+    found, original, own = list[Graph](), model.train_step, "train_step" in vars(model)
+
+    def train_step(*arguments: Any, **named: Any) -> Any:
+        logs, graph = original(*arguments, **named), tf.compat.v1.get_default_graph()
+        if graph.building_function:
+            found[:] = [_graph_of_step(graph)]
+        return logs
+
+    model.train_step = train_step
+    try:
+        yield found
+    finally:
+        if own:
+            model.train_step = original
+        else:
+            del model.train_step
+
+
+def _graph_of_step(graph: Any) -> Graph:
+    """All of it together, in whatever order: gradients are of no layer."""
+    functions = [function.graph for function in graph._functions.values()]
+    operations = [operation for one in (graph, *functions) for operation in one.get_operations()]
+    kinds, constants = sorted(operation.type for operation in operations), sorted(map(_constants, operations))
+    return Graph(
+        layer=TRAIN_STEP,
+        operations=hashlib.sha256(" ".join(kinds).encode()).hexdigest(),
+        constants=hashlib.sha256(b"".join(constants)).hexdigest(),
+        random_operations=(),
+    )

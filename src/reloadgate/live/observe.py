@@ -126,7 +126,7 @@ def observe(
         steps=len(next(iter(runs[0].logs.values()), ())) if runs else 0,
         logs=tuple(log_of(look, name, runs) for name in sorted(runs[0].logs)) if runs else (),
         moved_attributes=tuple(runs[0].moved_attributes) if runs else (),
-        graphs=shown.graphs,
+        graphs=(*shown.graphs, *(graph for run in runs[:1] for graph in run.graphs)),
         notes=tuple(look.notes),
         metrics=metrics,
         silent=silent(behaviour.reached),
