@@ -382,14 +382,14 @@ def _capped(x: Any, cap: float) -> Any:
 
 @keras.saving.register_keras_serializable("reloadgate_tests")
 class CappedLayer(layers.Layer):
-    """It forgets its cap, as the others do, which the probe's numbers are far from."""
+    """It forgets its cap and its slope, as the others do their cap: the probe's numbers are far from there."""
 
-    def __init__(self, cap: float = 100.0, **options: Any) -> None:
+    def __init__(self, cap: float = 100.0, slope: float = 0.1, **options: Any) -> None:
         super().__init__(**options)
-        self.cap = cap
+        self.cap, self.slope = cap, slope
 
     def call(self, x: Any) -> Any:
-        return _capped(x, self.cap)
+        return keras.ops.leaky_relu(_capped(x, self.cap) + 4.0, self.slope)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config()
@@ -430,9 +430,11 @@ class CappedSGD(keras.optimizers.SGD):
         super().update_step(_capped(gradient, self.cap), variable, learning_rate)
 
 
-def capped(layer: float = 100.0, loss: float = 100.0, weights: float = 100.0, optimizer: float = 100.0) -> keras.Model:
+def capped(
+    cap: float = 100.0, slope: float = 0.1, loss: float = 100.0, weights: float = 100.0, optimizer: float = 100.0
+) -> keras.Model:
     constraint = CappedWeights(weights)
-    model = keras.Sequential([keras.Input((4,)), CappedLayer(layer), layers.Dense(1, kernel_constraint=constraint)])
+    model = keras.Sequential([keras.Input((4,)), CappedLayer(cap, slope), layers.Dense(1, kernel_constraint=constraint)])
     model.compile(CappedSGD(cap=optimizer), CappedLoss(loss))
     return model
 

@@ -38,8 +38,11 @@ from reloadgate.arrays import np_dtype
 from reloadgate.compare import compare
 from reloadgate.comparison import Comparison, Outcome, Row
 from reloadgate.evidence import (
+    TRAIN_STEP,
     Check,
+    Environment,
     FormatName,
+    Graph,
     Group,
     Note,
     Observation,
@@ -655,6 +658,30 @@ def test_another_environment_is_named_change_by_change(tmp_path: Path) -> None:
     assert facts.environment_changes == (
         "cpus: 2 → 8", "keras: 3.15.1 → 3.16.0", "settings: {'TF_ENABLE_ONEDNN_OPTS': '1'} → {}",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("environment", "log", "outcome"),
+    [
+        (ENVIRONMENT, None, Outcome.UNCHECKED),
+        (ENVIRONMENT, np.array([0.9, 0.8, 0.6]), Outcome.CHANGED),
+        (replace(ENVIRONMENT, keras="3.16.0"), None, Outcome.NOTED),
+        (replace(ENVIRONMENT, keras="3.16.0"), np.array([0.9, 0.8, 0.6]), Outcome.NOTED),
+    ],
+)
+def test_what_is_computed_otherwise_is_told_by_what_comes_of_it_and_where(
+    environment: Environment, log: np.ndarray | None, outcome: Outcome, tmp_path: Path
+) -> None:
+    """Another environment may trace other graphs."""
+
+    def with_step(constants: str) -> Changed:
+        step = Graph(layer=TRAIN_STEP, operations="c" * 64, constants=constants, random_operations=())
+        return lambda o: replace(o, graphs=(*(replace(graph, constants=constants) for graph in o.graphs), step))
+
+    changed = {} if log is None else {"log/loss": log}
+    built = build(tmp_path, then=with_step("d" * 64), now=with_step("e" * 64), changed=changed, environment=environment)
+    rows = [row for row in built.compare().rows if row.subject.endswith(" constants")]
+    assert [(row.subject, row.outcome) for row in rows] == [("layers/encoder constants", outcome)], "and not of the step again"
 
 
 def test_an_environment_that_is_not_known_is_another(tmp_path: Path) -> None:

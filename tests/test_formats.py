@@ -153,7 +153,8 @@ def test_a_test_step_that_does_not_take_the_probe_is_told(keras: Any, models: An
     ("lost", "subject"),
     [
         (None, None),
-        ("layer", "layers/capped_layer constants"),
+        ("cap", "layers/capped_layer constants"),
+        ("slope", "layers/capped_layer constants"),
         ("loss", "train step constants"),
         ("weights", "train step constants"),
         ("optimizer", "train step constants"),

@@ -231,7 +231,8 @@ def compare_evidence(
         if behaved:
             behaviour += resume_rows(expected, seen)
             otherwise = any(row.outcome not in HOLDING_STILL for row in behaviour)
-            yield from unheld_rows(expected, seen, otherwise)
+            same_environment = not environment_changes(saved.environment, reloaded.environment)
+            yield from unheld_rows(expected, seen, otherwise, same_environment)
     yield from behaviour
 
 

@@ -263,16 +263,18 @@ def _random_state(then: Variable | None, now: Variable | None, advances: bool) -
 # What no artifact holds
 
 
-def unheld_rows(expected: Side, seen: Side, behaves_otherwise: bool) -> Iterator[Row]:
+def unheld_rows(expected: Side, seen: Side, behaves_otherwise: bool, same_environment: bool) -> Iterator[Row]:
     """State that `call` uses and Keras does not track, and constants of the graph: they name the layer.
 
     Args:
         behaves_otherwise: whether a prediction or a resumed step differs. State that makes no difference there is noted; of what
             is computed otherwise the probe alone is the same.
+        same_environment: another one may trace other graphs, and compute other constants.
     """
+    computed = Outcome.CHANGED if behaves_otherwise else Outcome.UNCHECKED
     rows = [
         *_untracked(expected, seen, Outcome.CHANGED if behaves_otherwise else Outcome.NOTED),
-        *_graphs(expected.observation, seen.observation, Outcome.CHANGED if behaves_otherwise else Outcome.UNCHECKED),
+        *_graphs(expected.observation, seen.observation, computed if same_environment else Outcome.NOTED),
     ]
     yield from rows or [row_of(Group.STRUCTURE, "state that is not tracked", Outcome.SAME)]
     for graph in expected.observation.graphs:
@@ -306,7 +308,7 @@ def _untracked(expected: Side, seen: Side, outcome: Outcome) -> Iterator[Row]:
 
 def _graphs(expected: Observation, seen: Observation, outcome: Outcome) -> Iterator[Row]:
     then, now = ({graph.layer: graph for graph in side.graphs} for side in (expected, seen))
-    unseen = "" if outcome is Outcome.CHANGED else ". On the probe that makes no difference; on other rows it may"
+    unseen = ". On the probe that makes no difference; on other rows it may" if outcome is Outcome.UNCHECKED else ""
     found = False
     for layer in sorted({*then} & {*now}, key=lambda layer: (layer == TRAIN_STEP, layer)):
         for what in ("operations", "constants"):
