@@ -211,7 +211,8 @@ def _constants(operation: Any) -> bytes:
 
 @contextmanager
 def step_graphs(model: Any) -> Iterator[list[Graph]]:
-    """The graph of the train step as the block last traced it; none where it runs eagerly.
+    """The graph of the train step as the block last traced it; none where it runs eagerly, or under a distribution strategy,
+    whose own operations are in it.
 
     Where the first trace makes variables, as those of metrics, TensorFlow traces again and runs that.
     """
@@ -219,7 +220,7 @@ def step_graphs(model: Any) -> Iterator[list[Graph]]:
 
     def train_step(*arguments: Any, **named: Any) -> Any:
         logs, graph = original(*arguments, **named), tf.compat.v1.get_default_graph()
-        if graph.building_function:
+        if graph.building_function and not tf.distribute.has_strategy():
             found[:] = [_graph_of_step(graph)]
         return logs
 
