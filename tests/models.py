@@ -376,6 +376,24 @@ def dropping(after: int = 10_000) -> keras.Model:
     return model
 
 
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Summarising(Subclassed):
+    """Its train step writes to where a training is watched, if somebody watches."""
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        import tensorflow as tf
+
+        logs = super().train_step(data)
+        tf.summary.write("loss", logs["loss"], step=self.optimizer.iterations)
+        return logs
+
+
+def summarising() -> keras.Model:
+    model = Summarising()
+    model.compile("adam", "mse")
+    return model
+
+
 def _capped(x: Any, cap: float) -> Any:
     return keras.ops.clip(x, -cap, cap)
 

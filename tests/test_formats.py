@@ -221,6 +221,21 @@ def test_an_artifact_holds_what_the_model_was_before_its_steps(keras: Any, model
     assert check(tmp_path / "1").status is Status.PASS, failing(check(tmp_path / "1"))
 
 
+def test_what_a_step_writes_for_those_who_watch_is_not_written(keras: Any, models: Any, tmp_path: Path, check: Check) -> None:
+    import tensorflow as tf
+
+    writer = tf.summary.create_file_writer(str(tmp_path / "watched"))
+    with writer.as_default():
+        model, batch = train(keras, models, "summarising")
+        writer.flush()
+        (file,) = (tmp_path / "watched").iterdir()
+        size = file.stat().st_size
+        reloadgate.save(model, tmp_path / "1", probe=batch, imports=("models",), code_path=(str(HERE),), location="any")
+        writer.flush()
+    assert file.stat().st_size == size
+    assert check(tmp_path / "1").status is Status.PASS, [f.message for f in check(tmp_path / "1").of(Status.UNVERIFIED)]
+
+
 def test_steps_that_end_in_nan_prove_nothing(keras: Any, models: Any, tmp_path: Path, check: Check) -> None:
     model, (x, y) = train(keras, models, "results")
     x[3, 1] = float("nan")

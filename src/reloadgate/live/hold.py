@@ -17,6 +17,7 @@ import tensorflow as tf
 from keras.src.backend.common import global_state
 from tensorflow.python.eager import context as eager_context
 from tensorflow.python.framework import config as tf_config
+from tensorflow.python.ops import summary_ops_v2
 from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
 
 from reloadgate.live.catalog import Catalog
@@ -130,6 +131,17 @@ def held(model: Any, listed: Catalog) -> Iterator[Held]:
             context._rng = tf_rng
         if names is not None:
             global_state.set_global_attribute("object_name_uids", names)
+
+
+@contextmanager
+def no_summaries() -> Iterator[None]:
+    """Nothing is written for TensorBoard while the block runs, and graphs are the same whether somebody watches or not."""
+    state = summary_ops_v2._summary_state
+    writer, state.writer = state.writer, None
+    try:
+        yield
+    finally:
+        state.writer = writer
 
 
 @contextmanager

@@ -76,7 +76,7 @@ def observe(
     config = look.attempt(Group.STRUCTURE, "configuration", lambda: _stored_config(model))
     first()
     listed = catalog(model)
-    with hold.held(model, listed) as state, hold.deterministic_operations():
+    with hold.held(model, listed) as state, hold.deterministic_operations(), hold.no_summaries():
         shown = _Graphs(look, state, listed, predict=behaves, serve=behaves and serve, train=behaves and train)
         listed = shown.listed
         before = {
