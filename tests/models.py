@@ -7,8 +7,6 @@ import numpy as np
 from keras import layers
 
 Batch = tuple[Any, Any]
-ZERO = keras.ops.zeros(())
-"""Modules may compute while they are imported, which starts TensorFlow."""
 
 
 def _numbers(columns: int) -> np.ndarray:

@@ -26,6 +26,7 @@ CODE = """
 
     HERE = Path(__file__).parent
     IMPORTED = (HERE / "data/imported.txt").read_text()
+    COMPUTED = tf.zeros(())  # which starts TensorFlow: modules may
 
     def contained(version):
         (HERE / "beside.txt").read_text()
