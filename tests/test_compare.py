@@ -68,7 +68,6 @@ NOT_COMPARED = {
     r"\[random state\]\.value\.(dtype|shape.*)$": "SHA-256 is over dtype, shape and bytes",
     r"\.(value|final|values|learning_rate)\.(name|kept)$": "where evidence keeps the array, and whether whole",
     r"variables\[untracked\]": "tells which layer changed, what the model does tells whether",
-    r"observation\.graphs(\[\]\.(layer|random_operations.*)|\[\] dropped| with another)$": "what both computed is compared",
     r"observation\.metrics(\[metric\]\.(value\.dtype|kind|name|noise|trainable)| with another)$": "noted where bytes are gone",
     r"\]\.also": "the other places in the file are those that the saved side names",
     r"observation\.silent": "what the saved side's probe reaches, for the drill's advice",
@@ -682,6 +681,31 @@ def test_what_is_computed_otherwise_is_told_by_what_comes_of_it_and_where(
     built = build(tmp_path, then=with_step("d" * 64), now=with_step("e" * 64), changed=changed, environment=environment)
     rows = [row for row in built.compare().rows if row.subject.endswith(" constants")]
     assert [(row.subject, row.outcome) for row in rows] == [("layers/encoder constants", outcome)], "and not of the step again"
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "subjects"),
+    [
+        (("layers/encoder", TRAIN_STEP), (TRAIN_STEP,), ["layers/encoder operations"]),
+        (("layers/encoder", TRAIN_STEP), ("layers/encoder",), ["train step operations"]),
+        (("layers/encoder",), ("layers/decoder", "layers/encoder"), ["layers/decoder operations"]),
+        (("layers/encoder",), (), ["graphs"]),
+        (("layers/encoder",), ("layers/encoder", TRAIN_STEP), []),
+        ((), ("layers/encoder", TRAIN_STEP), []),
+    ],
+)
+def test_what_was_traced_at_save_and_not_after_the_reload_is_unchecked(
+    then: tuple[str, ...], now: tuple[str, ...], subjects: list[str], tmp_path: Path
+) -> None:
+    """A layer that computes nothing has no graph; of what was not traced at save nothing can be said."""
+
+    def of(layers: tuple[str, ...]) -> Changed:
+        graphs = tuple(Graph(layer=one, operations="a" * 64, constants="b" * 64, random_operations=()) for one in layers)
+        return lambda o: replace(o, graphs=graphs)
+
+    rows = build(tmp_path, then=of(then), now=of(now)).compare().rows
+    found = [row for row in rows if row.group is Group.STRUCTURE and row.outcome is Outcome.UNCHECKED]
+    assert [row.subject for row in found] == subjects
 
 
 def test_an_environment_that_is_not_known_is_another(tmp_path: Path) -> None:

@@ -308,11 +308,19 @@ def _untracked(expected: Side, seen: Side, outcome: Outcome) -> Iterator[Row]:
 
 def _graphs(expected: Observation, seen: Observation, outcome: Outcome) -> Iterator[Row]:
     then, now = ({graph.layer: graph for graph in side.graphs} for side in (expected, seen))
+    if TRAIN_STEP not in then:  # nothing to hold it against
+        now.pop(TRAIN_STEP, None)
+    if then and not now:
+        detail = "the graphs of the model and its train step, which were traced in the training process, cannot be traced"
+        yield row_of(Group.STRUCTURE, "graphs", Outcome.UNCHECKED, detail=detail)
+        return
     unseen = ". On the probe that makes no difference; on other rows it may" if outcome is Outcome.UNCHECKED else ""
     found = False
-    for layer in sorted({*then} & {*now}, key=lambda layer: (layer == TRAIN_STEP, layer)):
+    for layer in sorted({*then, *now} if then else (), key=lambda layer: (layer == TRAIN_STEP, layer)):
         for what in ("operations", "constants"):
-            if getattr(then[layer], what) != getattr(now[layer], what) and not (layer == TRAIN_STEP and found):
+            # A layer that computes nothing is not there.
+            same = getattr(then.get(layer), what, None) == getattr(now.get(layer), what, None)
+            if not same and not (layer == TRAIN_STEP and found):
                 found = True
                 name = TRAIN_STEP if layer == TRAIN_STEP else f"layer {layer}" if layer else "model"
                 its = "the loss, the optimizer, a constraint or `train_step`" if layer == TRAIN_STEP else "its `call`"

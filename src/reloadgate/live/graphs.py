@@ -20,9 +20,6 @@ from keras.src.export.export_utils import get_input_signature
 
 from reloadgate.evidence import TRAIN_STEP, Graph
 
-LARGEST_NAMED = 1 << 16
-"""Constants of more bytes than this are digested by their beginning and their size: they are folded data, not settings."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Traced:
@@ -206,7 +203,7 @@ def _constants(operation: Any) -> bytes:
     array = np.asarray(tf.make_ndarray(operation.get_attr("value")))
     head = f"{array.dtype}{array.shape}".encode()
     data = repr(array.tolist()).encode() if array.dtype.kind == "O" else array.tobytes()
-    return head + data[:LARGEST_NAMED]
+    return head + hashlib.sha256(data).digest()
 
 
 @contextmanager
