@@ -398,13 +398,14 @@ def _capped(x: Any, cap: float) -> Any:
 
 @keras.saving.register_keras_serializable("reloadgate_tests")
 class CappedLayer(layers.Layer):
-    """It forgets its cap and its slope, as the others do their cap: the probe's numbers are far from there."""
+    """It forgets its numbers, as the others do their cap: the probe's are far from there."""
 
-    def __init__(self, cap: float = 100.0, slope: float = 0.1, **options: Any) -> None:
+    def __init__(self, cap: float = 100.0, slope: float = 0.1, factor: float = 100.0, **options: Any) -> None:
         super().__init__(**options)
-        self.cap, self.slope = cap, slope
+        self.cap, self.slope, self.factor = cap, slope, factor
 
     def call(self, x: Any) -> Any:
+        x = keras.ops.cond(keras.ops.max(x) > 50.0, lambda: x / self.factor, lambda: x)
         return keras.ops.leaky_relu(_capped(x, self.cap) + 4.0, self.slope)
 
     def get_config(self) -> dict[str, Any]:
@@ -446,12 +447,33 @@ class CappedSGD(keras.optimizers.SGD):
         super().update_step(_capped(gradient, self.cap), variable, learning_rate)
 
 
-def capped(
-    cap: float = 100.0, slope: float = 0.1, loss: float = 100.0, weights: float = 100.0, optimizer: float = 100.0
-) -> keras.Model:
+def capped(loss: float = 100.0, weights: float = 100.0, optimizer: float = 100.0, **numbers: float) -> keras.Model:
     constraint = CappedWeights(weights)
-    model = keras.Sequential([keras.Input((4,)), CappedLayer(cap, slope), layers.Dense(1, kernel_constraint=constraint)])
+    model = keras.Sequential([keras.Input((4,)), CappedLayer(**numbers), layers.Dense(1, kernel_constraint=constraint)])
     model.compile(CappedSGD(cap=optimizer), CappedLoss(loss))
+    return model
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Reading(layers.Layer):
+    """It forgets which text it reads as nought; the probe has numbers only."""
+
+    def __init__(self, missing: str = "nan", **options: Any) -> None:
+        super().__init__(**options)
+        self.missing, self.supports_jit = missing, False
+
+    def call(self, x: Any) -> Any:
+        import tensorflow as tf
+
+        return tf.strings.to_number(tf.strings.regex_replace(tf.strings.as_string(x), self.missing, "0"))
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config()
+
+
+def reading(missing: str = "nan") -> keras.Model:
+    model = keras.Sequential([keras.Input((4,)), Reading(missing), layers.Dense(1)])
+    model.compile("adam", "mse")
     return model
 
 

@@ -150,20 +150,23 @@ def test_a_test_step_that_does_not_take_the_probe_is_told(keras: Any, models: An
 
 
 @pytest.mark.parametrize(
-    ("lost", "subject"),
+    ("name", "lost", "subject"),
     [
-        (None, None),
-        ("cap", "layers/capped_layer constants"),
-        ("slope", "layers/capped_layer constants"),
-        ("loss", "train step constants"),
-        ("weights", "train step constants"),
-        ("optimizer", "train step constants"),
+        ("capped", {}, None),
+        ("capped", {"cap": 90.0}, "layers/capped_layer constants"),
+        ("capped", {"slope": 90.0}, "layers/capped_layer constants"),
+        ("capped", {"factor": 90.0}, "layers/capped_layer constants"),
+        ("capped", {"loss": 90.0}, "train step constants"),
+        ("capped", {"weights": 90.0}, "train step constants"),
+        ("capped", {"optimizer": 90.0}, "train step constants"),
+        ("reading", {}, None),
+        ("reading", {"missing": "none"}, "layers/reading constants"),
     ],
 )
 def test_what_is_lost_beyond_the_numbers_of_the_probe_is_unverified(
-    lost: str | None, subject: str | None, keras: Any, models: Any, tmp_path: Path, check: Check
+    name: str, lost: dict[str, Any], subject: str | None, keras: Any, models: Any, tmp_path: Path, check: Check
 ) -> None:
-    model, batch = models.capped(**({lost: 90.0} if lost else {})), models.data("capped")
+    model, batch = getattr(models, name)(**lost), models.data("capped")
     model.fit(*batch, verbose=0)
     reloadgate.save(model, tmp_path / "1", probe=batch, imports=("models",), code_path=(str(HERE),), location="any")
     verdict = check(tmp_path / "1")

@@ -140,7 +140,7 @@ class Graph:
     operations: str
     """Digest of the types of its operations."""
     constants: str
-    """Digest of its constants, and of the numbers among the attributes of its operations."""
+    """Digest of its constants, and of the values among the attributes of its operations."""
     random_operations: tuple[str, ...]
     """Operations that draw from TensorFlow's global generator, whose state no artifact holds."""
 

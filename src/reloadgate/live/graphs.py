@@ -172,14 +172,15 @@ def _readers(one: Traced) -> dict[int, str]:
 def graphs(one: Traced) -> Iterator[Graph]:
     """What every layer does in a traced graph."""
     parts: dict[str, tuple[list[str], Any, list[str]]] = {}
-    for operation, layer in zip(one.graph.get_operations(), one.owners, strict=True):
-        if operation.type == "Placeholder":
+    for called, layer in zip(one.graph.get_operations(), one.owners, strict=True):
+        if called.type == "Placeholder":
             continue
         kinds, constants, random_operations = parts.setdefault(layer, ([], hashlib.sha256(), []))
-        kinds.append(operation.type)
-        constants.update(_constants(operation))
-        if _draws(operation) and operation.type not in random_operations:
-            random_operations.append(operation.type)
+        for operation in _with_functions(called):
+            kinds.append(operation.type)
+            constants.update(_constants(operation))
+            if _draws(operation) and operation.type not in random_operations:
+                random_operations.append(operation.type)
     for layer, (kinds, constants, random_operations) in sorted(parts.items()):
         yield Graph(
             layer=layer,
@@ -189,21 +190,45 @@ def graphs(one: Traced) -> Iterator[Graph]:
         )
 
 
+def _with_functions(operation: Any) -> Iterator[Any]:
+    """The operation, and those of the functions that it calls, as the branches of a condition or the body of a loop."""
+    yield operation
+    for attribute in operation.op_def.attr:
+        if attribute.type in ("func", "list(func)"):
+            given = operation.get_attr(attribute.name)
+            for one in given if attribute.type == "list(func)" else [given]:
+                function = operation.graph._get_function(one.name)
+                for inner in function.graph.get_operations():
+                    yield from _with_functions(inner)
+
+
 def _draws(operation: Any) -> bool:
     """Random operations that are not stateless take their numbers from TensorFlow's own generator."""
     kind = operation.type
     return bool(operation.op_def.is_stateful) and ("Random" in kind or kind in ("Multinomial", "ParameterizedTruncatedNormal"))
 
 
+_VALUES = {kind for one in ("bool", "float", "int", "string", "type") for kind in (one, f"list({one})")}
+"""The kinds of attributes that are values: no shapes, which are the batch's, and no functions, whose names are numbered."""
+
+
 def _constants(operation: Any) -> bytes:
-    """What an operation computes with and is not given: the value of a constant, or attributes as the slope of a LeakyRelu."""
-    if operation.type != "Const":
-        names = [attribute.name for attribute in operation.op_def.attr if attribute.type == "float"]
-        return repr([(operation.type, name, operation.get_attr(name)) for name in names]).encode() if names else b""
-    array = np.asarray(tf.make_ndarray(operation.get_attr("value")))
-    head = f"{array.dtype}{array.shape}".encode()
-    data = repr(array.tolist()).encode() if array.dtype.kind == "O" else array.tobytes()
-    return head + hashlib.sha256(data).digest()
+    """What an operation computes with and is not given: the value of a constant, or attributes as the slope of a LeakyRelu.
+
+    Those of an operation with state tell where it is kept, as the name of a table, or a seed drawn anew; those of one that calls
+    functions tell how they are run, and the functions are looked at themselves.
+    """
+    if operation.type == "Const":
+        array = np.asarray(tf.make_ndarray(operation.get_attr("value")))
+        data = repr(array.tolist()).encode() if array.dtype.kind == "O" else array.tobytes()
+        return f"{array.dtype}{array.shape}".encode() + hashlib.sha256(data).digest()
+    definition = operation.op_def
+    kinds = {attribute.name: attribute.type for attribute in definition.attr}
+    if definition.is_stateful or "func" in kinds.values():
+        return b""
+    given = operation.node_def.attr
+    values = [f"{name}={given[name].SerializeToString(deterministic=True)!r}" for name, kind in kinds.items() if kind in _VALUES]
+    return f"{operation.type}({', '.join(values)})".encode()
 
 
 @contextmanager
@@ -233,8 +258,7 @@ def step_graphs(model: Any) -> Iterator[list[Graph]]:
 
 def _graph_of_step(graph: Any) -> Graph:
     """All of it together, in whatever order: gradients are of no layer."""
-    functions = [function.graph for function in graph._functions.values()]
-    operations = [operation for one in (graph, *functions) for operation in one.get_operations()]
+    operations = [operation for called in graph.get_operations() for operation in _with_functions(called)]
     kinds, constants = sorted(operation.type for operation in operations), sorted(map(_constants, operations))
     return Graph(
         layer=TRAIN_STEP,
