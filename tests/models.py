@@ -471,6 +471,57 @@ class Reading(layers.Layer):
         return super().get_config()
 
 
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Interpreted(layers.Layer):
+    """It computes in Python, and says that the function keeps no state."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.supports_jit = False
+
+    def call(self, x: Any) -> Any:
+        import tensorflow as tf
+
+        sorted_rows = tf.numpy_function(lambda rows: np.sort(rows, axis=1), [x], tf.float32, stateful=False)
+        return keras.ops.reshape(sorted_rows, (-1, 4))
+
+
+def interpreted() -> keras.Model:
+    model = keras.Sequential([keras.Input((4,)), Interpreted(), layers.Dense(1)])
+    model.compile("adam", "mse")
+    return model
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Frozen(layers.Layer):
+    """A graph that was made elsewhere; its factor, which it forgets, is in a branch that the probe does not take."""
+
+    def __init__(self, factor: float = 100.0, **options: Any) -> None:
+        import tensorflow as tf
+
+        super().__init__(**options)
+        self.supports_jit = False
+        rows = tf.TensorSpec((None, 4), tf.float32)
+        scaled = tf.function(lambda x: tf.cond(tf.reduce_max(x) > 50.0, lambda: x / factor, lambda: x))
+        graph = scaled.get_concrete_function(rows).graph.as_graph_def()
+        self.imported = tf.compat.v1.wrap_function(lambda x: tf.import_graph_def(graph, {"x:0": x}, ["Identity:0"]), [rows])
+
+    def call(self, x: Any) -> Any:
+        return self.imported(x)[0]
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        return shape
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config()
+
+
+def frozen(factor: float = 100.0) -> keras.Model:
+    model = keras.Sequential([keras.Input((4,)), Frozen(factor), layers.Dense(1)])
+    model.compile("adam", "mse")
+    return model
+
+
 def reading(missing: str = "nan") -> keras.Model:
     model = keras.Sequential([keras.Input((4,)), Reading(missing), layers.Dense(1)])
     model.compile("adam", "mse")

@@ -17,6 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras.src.export.export_utils import get_input_signature
+from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
 
 from reloadgate.evidence import TRAIN_STEP, Graph
 
@@ -176,7 +177,7 @@ def graphs(one: Traced) -> Iterator[Graph]:
         if called.type == "Placeholder":
             continue
         kinds, constants, random_operations = parts.setdefault(layer, ([], hashlib.sha256(), []))
-        for operation in _with_functions(called):
+        for operation in _with_functions(called, one.graph):
             kinds.append(operation.type)
             constants.update(_constants(operation))
             if _draws(operation) and operation.type not in random_operations:
@@ -190,16 +191,24 @@ def graphs(one: Traced) -> Iterator[Graph]:
         )
 
 
-def _with_functions(operation: Any) -> Iterator[Any]:
-    """The operation, and those of the functions that it calls, as the branches of a condition or the body of a loop."""
+def _with_functions(operation: Any, library: Any) -> Iterator[Any]:
+    """The operation, and those of the functions that it calls, as the branches of a condition or the body of a loop.
+
+    Args:
+        library: the graph that holds the functions.
+    """
     yield operation
     for attribute in operation.op_def.attr:
         if attribute.type in ("func", "list(func)"):
             given = operation.get_attr(attribute.name)
             for one in given if attribute.type == "list(func)" else [given]:
-                function = operation.graph._get_function(one.name)
-                for inner in function.graph.get_operations():
-                    yield from _with_functions(inner)
+                function = library._get_function(one.name)
+                if hasattr(function, "graph"):
+                    graph = holder = function.graph
+                else:  # of a graph that was imported, whose functions are all in this one
+                    graph, holder = function_def_to_graph(function.definition), library
+                for inner in graph.get_operations():
+                    yield from _with_functions(inner, holder)
 
 
 def _draws(operation: Any) -> bool:
@@ -210,6 +219,9 @@ def _draws(operation: Any) -> bool:
 
 _VALUES = {kind for one in ("bool", "float", "int", "string", "type") for kind in (one, f"list({one})")}
 """The kinds of attributes that are values: no shapes, which are the batch's, and no functions, whose names are numbered."""
+
+_NAMES = {"container", "shared_name", "token"}
+"""Attributes that name what this process keeps: a queue, a Python function."""
 
 
 def _constants(operation: Any) -> bytes:
@@ -227,7 +239,8 @@ def _constants(operation: Any) -> bytes:
     if definition.is_stateful or "func" in kinds.values():
         return b""
     given = operation.node_def.attr
-    values = [f"{name}={given[name].SerializeToString(deterministic=True)!r}" for name, kind in kinds.items() if kind in _VALUES]
+    names = [name for name, kind in kinds.items() if kind in _VALUES and name not in _NAMES]
+    values = [f"{name}={given[name].SerializeToString(deterministic=True)!r}" for name in names]
     return f"{operation.type}({', '.join(values)})".encode()
 
 
@@ -258,7 +271,7 @@ def step_graphs(model: Any) -> Iterator[list[Graph]]:
 
 def _graph_of_step(graph: Any) -> Graph:
     """All of it together, in whatever order: gradients are of no layer."""
-    operations = [operation for called in graph.get_operations() for operation in _with_functions(called)]
+    operations = [operation for called in graph.get_operations() for operation in _with_functions(called, graph)]
     kinds, constants = sorted(operation.type for operation in operations), sorted(map(_constants, operations))
     return Graph(
         layer=TRAIN_STEP,

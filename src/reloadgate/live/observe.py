@@ -170,7 +170,9 @@ class _Graphs:
         state.also(variable for _, variable in found)
         self.listed = with_untracked(listed, found)
         shown = self.training if train else next(iter(traced), None)
-        self.graphs = tuple[Graph, ...](graphs(shown)) if shown else ()
+        self.graphs: tuple[Graph, ...] = (
+            look.attempt(Group.STRUCTURE, "graphs", lambda: tuple(graphs(shown)), ()) if shown else ()
+        )
 
     def _traced(self, trace: Callable[[], Traced]) -> Traced | None:
         if not self._look.probe.rows:
