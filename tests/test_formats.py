@@ -156,6 +156,7 @@ def test_a_test_step_that_does_not_take_the_probe_is_told(keras: Any, models: An
         ("capped", {"cap": 90.0}, "layers/capped_layer constants"),
         ("capped", {"slope": 90.0}, "layers/capped_layer constants"),
         ("capped", {"factor": 90.0}, "layers/capped_layer constants"),
+        ("capped", {"last": 90.0}, "layers/capped_layer constants"),
         ("capped", {"loss": 90.0}, "train step constants"),
         ("capped", {"weights": 90.0}, "train step constants"),
         ("capped", {"optimizer": 90.0}, "train step constants"),
@@ -175,6 +176,36 @@ def test_what_is_lost_beyond_the_numbers_of_the_probe_is_unverified(
     verdict = check(tmp_path / "1")
     assert verdict.status is (Status.UNVERIFIED if lost else Status.PASS)
     assert [f.row.subject for f in verdict.of(Status.UNVERIFIED) if f.row.group is Group.STRUCTURE] == [subject] * bool(lost)
+
+
+def test_numbers_of_an_operation_that_draws_are_among_its_constants(keras: Any) -> None:
+    import tensorflow as tf
+
+    from reloadgate.live.graphs import graphs, trace
+
+    def crop(largest: float) -> Any:
+        def of(x: Any) -> Any:
+            boxes = tf.zeros((1, 1, 4))
+            return x + tf.image.sample_distorted_bounding_box([8, 8, 1], boxes, area_range=(0.1, largest)).bboxes[0, 0]
+
+        layer = keras.layers.Lambda(of, output_shape=(4,))
+        return next(graphs(trace(keras.Sequential([keras.Input((4,)), layer]), tf.zeros((2, 4)), True, {})))
+
+    one, same, other = crop(0.5), crop(0.5), crop(0.6)
+    assert one == same
+    assert (one.operations, one.constants == other.constants) == (other.operations, False)
+
+
+def test_graphs_that_cannot_be_digested_are_told(
+    keras: Any, models: Any, tmp_path: Path, check: Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, batch = train(keras, models, "plain")
+    with monkeypatch.context() as broken:
+        broken.setattr("reloadgate.live.observe.graphs", lambda traced: 1 / 0)
+        reloadgate.save(model, tmp_path / "1", probe=batch, location="any")
+    verdict = check(tmp_path / "1")
+    assert verdict.status is Status.UNVERIFIED
+    assert "graphs" in {f.row.subject for f in verdict.of(Status.UNVERIFIED) if f.row.group is Group.STRUCTURE}
 
 
 def test_infinities_that_the_model_held_are_no_damage(keras: Any, models: Any, tmp_path: Path, check: Check) -> None:

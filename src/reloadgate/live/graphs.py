@@ -220,15 +220,13 @@ def _draws(operation: Any) -> bool:
 _VALUES = {kind for one in ("bool", "float", "int", "string", "type") for kind in (one, f"list({one})")}
 """The kinds of attributes that are values: no shapes, which are the batch's, and no functions, whose names are numbered."""
 
-_NAMES = {"container", "shared_name", "token"}
-"""Attributes that name what this process keeps: a queue, a Python function."""
-
 
 def _constants(operation: Any) -> bytes:
     """What an operation computes with and is not given: the value of a constant, or attributes as the slope of a LeakyRelu.
 
-    Those of an operation with state tell where it is kept, as the name of a table, or a seed drawn anew; those of one that calls
-    functions tell how they are run, and the functions are looked at themselves.
+    Of an operation with state only numbers of type float: others tell where it is kept, as the name of a table, or a seed drawn
+    anew. Of one that calls functions none: they tell how it is run, and the functions are looked at themselves. A token is the
+    number of a Python function in this process.
     """
     if operation.type == "Const":
         array = np.asarray(tf.make_ndarray(operation.get_attr("value")))
@@ -236,10 +234,12 @@ def _constants(operation: Any) -> bytes:
         return f"{array.dtype}{array.shape}".encode() + hashlib.sha256(data).digest()
     definition = operation.op_def
     kinds = {attribute.name: attribute.type for attribute in definition.attr}
-    if definition.is_stateful or "func" in kinds.values():
+    if "func" in kinds.values():
         return b""
-    given = operation.node_def.attr
-    names = [name for name, kind in kinds.items() if kind in _VALUES and name not in _NAMES]
+    values_of = ("float", "list(float)") if definition.is_stateful else _VALUES
+    names, given = [name for name, kind in kinds.items() if kind in values_of and name != "token"], operation.node_def.attr
+    if not names:
+        return b""
     values = [f"{name}={given[name].SerializeToString(deterministic=True)!r}" for name in names]
     return f"{operation.type}({', '.join(values)})".encode()
 
