@@ -238,7 +238,7 @@ def _constants(operation: Any) -> bytes:
         return b""
     values_of = ("float", "list(float)") if definition.is_stateful else _VALUES
     names, given = [name for name, kind in kinds.items() if kind in values_of and name != "token"], operation.node_def.attr
-    if not names:
+    if definition.is_stateful and not names:
         return b""
     values = [f"{name}={given[name].SerializeToString(deterministic=True)!r}" for name in names]
     return f"{operation.type}({', '.join(values)})".encode()
