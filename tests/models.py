@@ -368,10 +368,61 @@ class Dropping(keras.optimizers.schedules.LearningRateSchedule):
         return {}
 
 
-def dropping(after: int = 10_000) -> keras.Model:
+def dropping(after: int = 10_000, several: bool = False) -> keras.Model:
+    """A schedule of the optimizer, or of one of several."""
     model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
-    model.compile(keras.optimizers.SGD(Dropping(after)), "mse")
+    optimizer: Any = keras.optimizers.SGD(Dropping(after))
+    if several:
+        optimizer = keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(optimizer))
+    model.compile(optimizer, "mse")
     return model
+
+
+def several() -> keras.Model:
+    """An optimizer for each layer; the running product of a Nadam is in no list of its variables."""
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(8, name="hidden"), layers.Dense(1, name="answer")])
+    nadam, sgd = keras.optimizers.Nadam(0.01), keras.optimizers.SGD(0.01, momentum=0.9)
+    model.compile(keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(nadam, {".*hidden/.*": sgd})), "mse")
+    return model
+
+
+def transferred(trained: bool = True) -> keras.Model:
+    """A head on a model that was trained by itself, and frozen."""
+    base = keras.Sequential([keras.Input((4,)), layers.Dense(8, activation="relu"), layers.BatchNormalization(), layers.Dense(2)])
+    if trained:
+        base.compile("adam", "mse")
+        base.fit(_numbers(4), _numbers(2), verbose=0)
+    base.trainable = False
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, layers.Dense(1)(base(inputs, training=False)))
+    model.compile("adam", "mse")
+    return model
+
+
+def head() -> keras.Model:
+    """As a script that loads weights makes it: what the base was trained with is nobody's business any more."""
+    return transferred(trained=False)
+
+
+def in_policy(policy: str, loss_scale: bool = False) -> keras.Model:
+    """As a script makes it that sets the policy of the whole process."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = keras.Sequential([keras.Input((4,)), layers.Dense(8), layers.Dense(1, dtype="float32")])
+        adam = keras.optimizers.Adam(0.01)
+        model.compile(keras.optimizers.LossScaleOptimizer(adam) if loss_scale else adam, "mse")
+    finally:
+        keras.config.set_dtype_policy(before)
+    return model
+
+
+def in_bfloat16() -> keras.Model:
+    return in_policy("mixed_bfloat16")
+
+
+def scaled_in_float16() -> keras.Model:
+    return in_policy("mixed_float16", loss_scale=True)
 
 
 @keras.saving.register_keras_serializable("reloadgate_tests")

@@ -35,6 +35,7 @@ from builders import (
     values,
 )
 from reloadgate.arrays import np_dtype
+from reloadgate.behaviour_rows import prediction_rows
 from reloadgate.compare import compare
 from reloadgate.comparison import Comparison, Outcome, Row
 from reloadgate.evidence import (
@@ -57,6 +58,7 @@ from reloadgate.evidence import (
 from reloadgate.judge import judge
 from reloadgate.policy import Policy, read_yaml
 from reloadgate.project import EVIDENCE, PARAMS, RECORDS, declared, read_records, write_record
+from reloadgate.rows import Side
 from reloadgate.verdict import Status
 
 QUIET = (Outcome.SAME, Outcome.NOTED, Outcome.SKIPPED)
@@ -461,6 +463,49 @@ def test_of_the_optimizer_within_another_all_but_its_number_is_compared(
     assert not found(built, Group.COMPILE, "optimizer.config.inner_optimizer.config.name")
 
 
+def test_of_several_optimizers_all_but_their_numbers_are_compared(tmp_path: Path) -> None:
+    def several(name: str, rate: float, pattern: str = "dense/.*") -> Changed:
+        one = {**ADAM, "config": {**ADAM["config"], "name": name, "learning_rate": rate}}
+        mapped = {"class_name": "OptimizerMap", "config": {"default_optimizer": one, "optimizer_map": {pattern: one}}}
+        config = {"class_name": "MultiOptimizer", "config": {"name": name, "optimizer_map": mapped}}
+        return lambda o: replace(o, optimizers=(replace(o.optimizers[0], config=config),))
+
+    place = "optimizer.config.optimizer_map.config"
+    for name, rate, pattern, different in (
+        ("adam_1", 0.002, "dense/.*", set[str]()),
+        ("adam", 0.003, "dense/.*", {f"{place}.{one}.config.learning_rate" for one in MAPPED}),
+        ("adam", 0.002, "other/.*", {f"{place}.optimizer_map.{one}/.*" for one in ("dense", "other")}),
+    ):
+        rows = build(tmp_path / name / pattern, then=several("adam", 0.002), now=several(name, rate, pattern)).compare().rows
+        assert {row.subject for row in rows if row.outcome is Outcome.CHANGED} == different
+
+
+MAPPED = ("default_optimizer", "optimizer_map.dense/.*")
+
+
+@pytest.mark.parametrize(
+    ("class_name", "switch", "outcomes"),
+    [
+        ("Sequential", "trainable", {"configuration": Outcome.NOTED}),
+        ("Sequential", "dtype", {"configuration": Outcome.NOTED}),
+        ("Sequential", "layers", {"configuration.config.layers[0]": Outcome.CHANGED}),
+        ("Functional", "trainable", {"configuration.config.trainable": Outcome.CHANGED}),
+    ],
+)
+def test_what_no_format_gives_back_to_a_sequential_itself_is_noted(
+    tmp_path: Path, class_name: str, switch: str, outcomes: dict[str, Outcome]
+) -> None:
+    def configured(**settings: Any) -> Changed:
+        own = {"trainable": False, "dtype": "mixed_bfloat16", "layers": [{"class_name": "Dense"}], **settings}
+        return lambda o: replace(o, config={"class_name": class_name, "config": own})
+
+    other: dict[str, Any] = {"trainable": True, "dtype": "float32", "layers": [{"class_name": "Flatten"}]}
+    built = build(tmp_path, then=configured(), now=configured(**{switch: other[switch]}))
+    rows = [row for row in built.compare().rows if row.group is Group.STRUCTURE and row.subject.startswith("configuration")]
+    seen = {row.subject.removesuffix(".class_name"): row.outcome for row in rows if row.outcome is not Outcome.SAME}
+    assert seen == outcomes
+
+
 def test_settings_that_the_users_own_code_made_again_are_noted(tmp_path: Path) -> None:
     own = replace(ARTIFACT, format=FormatName.OWN)
     built = build(tmp_path, now=lambda o: replace(o, config={"class_name": "Functional"}), artifact=own)
@@ -585,6 +630,24 @@ def test_evidence_with_a_value_that_canonical_json_has_no_word_for_is_no_crash(t
     path = built.folder / "evidence.json"
     path.write_text(path.read_text().replace('"seconds": 1.5', f'"seconds": {text}'))
     assert judge(built.compare(), Policy()).status is not Status.PASS
+
+
+def test_a_model_whose_comparison_breaks_is_an_error_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    surprises = iter([TypeError("a surprise")])
+
+    def breaks_once(expected: Side, seen: Side) -> Iterator[Row]:
+        for surprise in surprises:
+            raise surprise
+        return prediction_rows(expected, seen)
+
+    monkeypatch.setattr("reloadgate.compare.prediction_rows", breaks_once)
+    broken, whole = build(tmp_path, "broken"), build(tmp_path, "whole")
+    verdict = judge(compare([broken.subject, whole.subject], whole.evidence), Policy())
+    assert [model.status for model in verdict.models] == [Status.ERROR, Status.PASS]
+    assert verdict.status is Status.ERROR
+    (error,) = verdict.of(Status.ERROR)
+    assert "TypeError: a surprise (test_compare.py, line" in error.message
+    assert "fault of reloadgate" in error.remedy
 
 
 def test_a_version_with_neither_evidence_nor_artifact_is_unchecked(tmp_path: Path) -> None:

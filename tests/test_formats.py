@@ -39,6 +39,10 @@ ODD = (
     "scaling",
     "dropping",
     "recompiled",
+    "several",
+    "transferred",
+    "in_bfloat16",
+    "scaled_in_float16",
 )
 SERVED = ("sampling", "eager", "branching_in_float64", "paired")
 """Healthy in ways that a careless observer takes for faults."""
@@ -88,6 +92,39 @@ def test_a_healthy_model_passes_however_odd_it_looks(name: str, keras: Any, mode
     verdict = check(tmp_path / "1")
     assert verdict.status is Status.PASS, failing(verdict)
     assert any(f.row.group == "resume" for f in verdict.of(Status.PASS))
+
+
+def test_the_optimizer_of_a_model_within_the_model_is_told_of_and_not_asked_for(
+    keras: Any, models: Any, tmp_path: Path, check: Check
+) -> None:
+    model, batch = train(keras, models, "transferred")
+    options: dict[str, Any] = {"builder": "models:head", "imports": ("models",), "code_path": (str(HERE),)}
+    formats = ("keras", "weights", "checkpoint", "saved_model")
+    verdict = check(reloadgate.save(model, tmp_path / "1", probe=batch, formats=formats, location="any", **options))
+    assert verdict.status is Status.PASS, failing(verdict)
+    told = {(f.row.artifact, f.row.subject) for f in verdict.of(Status.NOTED) if f.row.group == "optimizer"}
+    assert told == {(artifact, "layers/sequential/optimizer") for artifact in ("model.keras", "model.weights.h5", "checkpoint")}
+
+
+def test_a_loss_scale_that_only_the_policy_of_the_process_added_is_lost(
+    keras: Any, models: Any, tmp_path: Path, check: Check
+) -> None:
+    model, batch = models.in_policy("mixed_float16"), models.data("plain")
+    model.fit(*batch, verbose=0)
+    verdict = check(reloadgate.save(model, tmp_path / "1", probe=batch, location="any"))
+    (lost,) = [f for f in verdict.of(Status.FAIL) if f.row.subject == "optimizer class"]
+    assert "give `compile` a `LossScaleOptimizer`" in lost.message
+
+
+def test_a_checkpoint_does_not_hold_what_is_of_one_of_several_optimizers(
+    keras: Any, models: Any, tmp_path: Path, check: Check
+) -> None:
+    model, batch = train(keras, models, "several")
+    options: dict[str, Any] = {"builder": "models:several", "imports": ("models",), "code_path": (str(HERE),)}
+    formats = ("weights", "checkpoint")
+    verdict = check(reloadgate.save(model, tmp_path / "1", probe=batch, formats=formats, location="any", **options))
+    failed = {f.row.artifact for f in verdict.of(Status.FAIL) if f.row.group == "optimizer"}
+    assert (verdict.status, failed) == (Status.FAIL, {"checkpoint"})
 
 
 @pytest.mark.parametrize("name", SERVED)
@@ -235,10 +272,11 @@ def test_a_model_is_compiled_with_the_determinism_that_it_was_trained_with(
     assert check(tmp_path / "1").status is Status.PASS, failing(check(tmp_path / "1"))
 
 
+@pytest.mark.parametrize("several", [False, True])
 def test_what_a_schedule_does_long_after_the_steps_is_missed_where_it_is_lost(
-    keras: Any, models: Any, tmp_path: Path, check: Check
+    several: bool, keras: Any, models: Any, tmp_path: Path, check: Check
 ) -> None:
-    model, batch = models.dropping(after=100), models.data("dropping")
+    model, batch = models.dropping(100, several), models.data("dropping")
     model.fit(*batch, verbose=0)
     reloadgate.save(model, tmp_path / "1", probe=batch, imports=("models",), code_path=(str(HERE),), location="any")
     assert {f.row.subject for f in check(tmp_path / "1").of(Status.FAIL)} == {"optimizer learning rate"}

@@ -18,6 +18,7 @@ TABLES = Path(__file__).resolve().parents[1] / "src/reloadgate/inspection/tables
 NAMESPACES = (
     "keras", "keras.models", "keras.layers", "keras.losses", "keras.metrics", "keras.optimizers", "keras.optimizers.schedules",
     "keras.initializers", "keras.regularizers", "keras.constraints", "keras.dtype_policies", "keras.quantizers", "keras.random",
+    "keras.distillation",
 )  # fmt: skip
 FUNCTION_NAMESPACES = ("activations", "losses", "metrics", "initializers", "regularizers", "constraints")
 NOT_FUNCTIONS = {"get", "serialize", "deserialize"}
@@ -26,7 +27,7 @@ NOT_FUNCTIONS = {"get", "serialize", "deserialize"}
 NOT_ALLOWED = {
     "Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer",
     "Layer", "Operation", "Function", "Loss", "Metric", "Optimizer", "Initializer", "Regularizer", "Constraint", "Quantizer",
-    "LearningRateSchedule", "OptimizerMap", "Variable",
+    "LearningRateSchedule", "DistillationLoss", "Variable",
 }  # fmt: skip
 # Operations that are given a function, and would call it.
 CALLABLE_ARGUMENTS = {
@@ -87,7 +88,8 @@ def classes() -> dict[str, list[str]]:
             module = getattr(module, part)
         saveable = (KerasSaveable, keras.DTypePolicy, keras.dtype_policies.DTypePolicyMap, keras.Initializer, keras.Regularizer,
                     keras.constraints.Constraint, keras.Quantizer, keras.quantizers.QuantizationConfig,
-                    keras.optimizers.schedules.LearningRateSchedule, keras.Loss)  # fmt: skip
+                    keras.optimizers.schedules.LearningRateSchedule, keras.optimizers.OptimizerMap, keras.Loss,
+                    keras.distillation.DistillationLoss)  # fmt: skip
         names = [n for n, c in vars(module).items() if inspect.isclass(c) and issubclass(c, saveable) and n not in NOT_ALLOWED]
         found[namespace] = sorted(names)
     for name, class_ in _internal(keras):

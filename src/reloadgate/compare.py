@@ -1,6 +1,7 @@
 """`compare`: read both evidences of every version from disk, and lay them against each other."""
 
 import contextlib
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +34,16 @@ from reloadgate.formats import FORMATS, h5, own, saved_model
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.project import Subject, VersionRecord, artifacts_of, folder_of
 from reloadgate.rows import Side, log_values, row_of
-from reloadgate.state_rows import compile_rows, note_rows, stored_rows, structure_rows, unheld_rows, variable_rows
+from reloadgate.state_rows import (
+    compile_rows,
+    inner_optimizer,
+    note_rows,
+    stored_rows,
+    structure_rows,
+    unheld_rows,
+    variable_rows,
+)
+from reloadgate.text import error_line
 
 HEALTHY_WARNINGS = (
     "__array__",
@@ -44,7 +54,8 @@ HEALTHY_WARNINGS = (
 )
 """Parts of warnings that come with healthy round trips."""
 
-LOSING_WARNINGS = ("Skipping variable loading for optimizer", "could not be loaded", "Skipping nested container")
+OF_AN_OPTIMIZER = "Skipping variable loading for optimizer"
+LOSING_WARNINGS = (OF_AN_OPTIMIZER, "could not be loaded", "Skipping nested container")
 """Parts of warnings that say that state was not restored."""
 
 REBUILT = (own.NAME, h5.NAME, *(name for name, form in FORMATS.items() if form.NEEDS_BUILDER))
@@ -60,8 +71,21 @@ def compare(subjects: Sequence[Subject], evidence: Path, records: dict[str, Vers
     Args:
         records: what training recorded of the versions; None where a version is verified by itself.
     """
-    models = tuple(_compare_model(subject, evidence, records) for subject in subjects)
+    models = tuple(_compare_alone(subject, evidence, records) for subject in subjects)
     return Comparison(schema_version=SCHEMA_VERSION, models=models)
+
+
+def _compare_alone(subject: Subject, evidence: Path, records: dict[str, VersionRecord] | None) -> ModelComparison:
+    """A model's comparison; where comparing it breaks, that is its only row, and what is known of the others is kept."""
+    try:
+        return _compare_model(subject, evidence, records)
+    except OSError:  # the disk is not one model's
+        raise
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        detail = f"comparing this model broke: {error_line(error)} ({Path(where.filename).name}, line {where.lineno})"
+        row = replace(row_of(Group.EVIDENCE, "comparison", Outcome.BROKEN, detail=detail), model=subject.name)
+        return ModelComparison(model=subject.name, version=subject.path, saved_sha256=None, artifacts=(), rows=(row,))
 
 
 def _compare_model(subject: Subject, evidence: Path, records: dict[str, VersionRecord] | None) -> ModelComparison:
@@ -206,7 +230,7 @@ def compare_evidence(
 ) -> Iterator[Row]:
     """Rows for everything that can be compared of one artifact, in the order of the groups."""
     yield from _files(saved, reloaded)
-    yield from fresh_rows(reloaded)
+    yield from fresh_rows(reloaded, several=any(map(inner_optimizer, saved.observation.assets)))
     if reloaded.observation is None or ours is None:
         return
     infers = reloaded.artifact.capability is Capability.INFER
@@ -257,10 +281,14 @@ def _inferring(observation: Observation, form: str = "") -> Observation:
     )
 
 
-def fresh_rows(reloaded: ReloadedEvidence) -> Iterator[Row]:
-    """Rows of what the fresh process found without looking at saved evidence."""
+def fresh_rows(reloaded: ReloadedEvidence, several: bool = False) -> Iterator[Row]:
+    """Rows of what the fresh process found without looking at saved evidence.
+
+    Args:
+        several: models within the model have optimizers too, and Keras does not say which one it warns of.
+    """
     yield from _tried(reloaded)
-    yield from _load(reloaded)
+    yield from _load(reloaded, several)
 
 
 def environment_changes(saved: Environment, reloaded: Environment | None) -> tuple[str, ...]:
@@ -289,7 +317,7 @@ def _files(saved: SavedEvidence, reloaded: ReloadedEvidence) -> Iterator[Row]:
             )  # fmt: skip
 
 
-def _load(reloaded: ReloadedEvidence) -> Iterator[Row]:
+def _load(reloaded: ReloadedEvidence, several: bool) -> Iterator[Row]:
     refused = any(check.group is Group.INSPECT and check.tried is Tried.BROKEN for check in reloaded.checks)
     if refused and not reloaded.loaded:
         yield row_of(Group.LOAD, "", Outcome.UNCHECKED, detail=reloaded.error)
@@ -301,7 +329,7 @@ def _load(reloaded: ReloadedEvidence) -> Iterator[Row]:
         text = f"{warned.category}: {warned.message}"
         if any(part in warned.message for part in HEALTHY_WARNINGS):
             continue
-        losing = any(part in warned.message for part in LOSING_WARNINGS)
+        losing = any(part in warned.message for part in LOSING_WARNINGS if part != OF_AN_OPTIMIZER or not several)
         yield row_of(
             Group.LOAD, "warning", Outcome.BROKEN if losing else Outcome.NOTED, seen=text,
             detail="Keras says that it did not restore all" if losing else "",

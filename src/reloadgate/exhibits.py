@@ -27,7 +27,7 @@ from reloadgate.evidence import (
 from reloadgate.nouns import noun
 from reloadgate.probe import Probe
 from reloadgate.project import folder_of
-from reloadgate.state_rows import GROUP_OF_KIND
+from reloadgate.state_rows import group_of
 from reloadgate.text import one_line
 
 WORST = 5
@@ -119,7 +119,7 @@ def _arrays(observation: Observation) -> Iterator[tuple[tuple[Group, str], Array
     for output in observation.outputs:
         yield (Group.PREDICTIONS, f"{output.mode}: {output.name}"), output.value
     for variable in (*observation.variables, *observation.assets):
-        yield (GROUP_OF_KIND.get(variable.kind, Group.STRUCTURE), variable.key), variable.value
+        yield (group_of(variable), variable.key), variable.value
         if variable.final is not None:
             yield (Group.RESUME, f"{variable.key} after {observation.steps} steps"), variable.final
     for log in observation.logs:

@@ -148,6 +148,8 @@ def judge_row(row: Row, policy: Policy, facts: ArtifactFacts | None) -> Finding:
             status, message = Status.NOTED, f"{row.detail} (allowed by location: any)"
         case Outcome.BROKEN if row.group is Group.CONTAINMENT and policy.containment == Containment.NOTED:
             status, message = Status.NOTED, f"{row.detail} (allowed by containment: noted)"
+        case Outcome.BROKEN if row.group is Group.EVIDENCE:  # not the model: the checking of it
+            status, message = Status.ERROR, row.detail
         case Outcome.SKIPPED if row.group is Group.INSPECT:  # of what the user's own loader reads
             strict = policy.own_loader == OwnLoader.STRICT
             status, message = (Status.FAIL if strict else Status.NOTED), f"{row.detail} (own_loader: {policy.own_loader})"

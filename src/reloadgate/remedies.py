@@ -7,6 +7,9 @@ _REMEDIES: dict[tuple[Group, Outcome | None], str] = {
     (Group.EVIDENCE, Outcome.UNCHECKED): (
         "save with `reloadgate.save`, or call `reloadgate.record` in the training process, then run `reloadgate reload` again"
     ),
+    (Group.EVIDENCE, Outcome.BROKEN): (
+        "this is a fault of reloadgate, not of the model: please report it; the other models were judged all the same"
+    ),
     (Group.EVIDENCE, None): (
         "somebody changed the evidence: take the version back (`git checkout dvc.lock && dvc checkout --force`), or train again"
     ),

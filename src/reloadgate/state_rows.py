@@ -1,5 +1,6 @@
 """Rows of what a model is and holds: structure, compile settings, weights, assets, optimizer, random state."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ from reloadgate.evidence import TRAIN_STEP, Group, Kind, Observation, Optimizer,
 from reloadgate.formats import FORMATS
 from reloadgate.rows import ABSENT, Side, advanced, array_row, row_of, setting_row, setting_rows
 
-GROUP_OF_KIND = {
+_GROUP_OF_KIND = {
     Kind.WEIGHT: Group.WEIGHTS,
     Kind.RECURRENT_STATE: Group.WEIGHTS,
     Kind.REPLICA: Group.WEIGHTS,
@@ -17,6 +18,34 @@ GROUP_OF_KIND = {
     Kind.ASSET: Group.ASSETS,
     Kind.RANDOM_STATE: Group.RANDOM_STATE,
 }
+
+_OPTIMIZER = re.compile(r"^(?:(?P<inner>.+)/)?optimizer/(.+/)?vars/\d+$")
+"""Where an optimizer's variables are stored: that of the model, or of an inner one that was compiled by itself."""
+
+OWN_SWITCHES = (
+    "`trainable` or `dtype` of a Sequential itself came back as another, as Keras 3.15.1 does with every one; its layers have "
+    "their own, and those are the same"
+)
+LOSS_SCALE = (
+    "`compile` added the loss scale because the global policy was `mixed_float16`, and a fresh process has another: give "
+    "`compile` a `LossScaleOptimizer`"
+)
+
+WITHIN = ("inner_optimizer", "optimizer_map", "default_optimizer")
+"""Settings of an optimizer that hold others."""
+
+
+def group_of(variable: Variable) -> Group:
+    """The group that a variable's rows are in: what Keras stores of an optimizer within another is no asset of a layer's."""
+    if variable.kind is Kind.ASSET and _OPTIMIZER.match(variable.key):
+        return Group.OPTIMIZER
+    return _GROUP_OF_KIND.get(variable.kind, Group.STRUCTURE)
+
+
+def inner_optimizer(variable: Variable) -> str:
+    """Where the optimizer lies whose state this is, of a model within the model; "" of everything else."""
+    found = _OPTIMIZER.match(variable.key) if variable.kind is Kind.ASSET else None
+    return f"{found['inner']}/optimizer" if found and found["inner"] else ""
 
 
 # Structure and compile settings
@@ -40,7 +69,7 @@ def stored_rows(expected: Observation, reloaded: ReloadedEvidence) -> Iterator[R
     for key, variable in known.items():
         if "vars/" in key and variable.kind in STORED and key not in stored:
             detail = f"{variable.path} is not in the file"
-            yield row_of(GROUP_OF_KIND[variable.kind], f"file: {key}", Outcome.MISSING, detail=detail)
+            yield row_of(group_of(variable), f"file: {key}", Outcome.MISSING, detail=detail)
     yield from _hidden_rows(stored, known, reloaded.observation)
     for key in sorted({*stored} - {*known}):
         group = Group.OPTIMIZER if "optimizer" in key else Group.WEIGHTS
@@ -59,7 +88,7 @@ def _hidden_rows(stored: Mapping[str, str], known: Mapping[str, Variable], seen:
         now = loaded.get(key) or (variable if seen is not None and key in variable.also else None)
         if now is not None and stored.get(key) and stored[key] != variable.value.sha256 == now.value.sha256:
             detail = f"the file holds other values of {variable.path} than those that are loaded: it holds them twice"
-            yield row_of(GROUP_OF_KIND[variable.kind], f"file: {key}", Outcome.CHANGED, detail=detail)
+            yield row_of(group_of(variable), f"file: {key}", Outcome.CHANGED, detail=detail)
 
 
 def structure_rows(expected: Observation, seen: Observation, rebuilt: bool) -> Iterator[Row]:
@@ -67,8 +96,23 @@ def structure_rows(expected: Observation, seen: Observation, rebuilt: bool) -> I
     if expected.config is None and rebuilt:
         yield row_of(Group.STRUCTURE, "configuration", Outcome.SKIPPED, detail="the model has no serializable configuration")
     else:
-        yield from setting_rows(Group.STRUCTURE, "configuration", expected.config, seen.config, rebuilt)
+        then, now = _without_own_switches(expected.config), _without_own_switches(seen.config)
+        yield from setting_rows(Group.STRUCTURE, "configuration", then, now, rebuilt)
+        if then == now and expected.config != seen.config:
+            yield row_of(Group.STRUCTURE, "configuration", Outcome.NOTED, detail=OWN_SWITCHES)
     yield from note_rows(expected, seen, rebuilt)
+
+
+def _without_own_switches(config: Any) -> Any:
+    """A configuration without what Keras 3.15.1 does not give back to a Sequential, and its layers have for themselves."""
+    if isinstance(config, list):
+        return [_without_own_switches(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    kept = {key: _without_own_switches(value) for key, value in config.items()}
+    if kept.get("class_name") == "Sequential" and isinstance(own := kept.get("config"), dict) and "layers" in own:
+        kept["config"] = {key: value for key, value in own.items() if key not in ("trainable", "dtype")}
+    return kept
 
 
 def note_rows(expected: Observation, seen: Observation, rebuilt: bool) -> Iterator[Row]:
@@ -97,7 +141,9 @@ def compile_rows(expected: Side, seen: Side, rebuilt: bool) -> Iterator[Row]:
     for optimizer in then.optimizers:
         other = optimizers.get(optimizer.key)
         if other is not None:
-            yield setting_row(Group.COMPILE, f"{optimizer.key} class", optimizer.class_name, other.class_name)
+            row = setting_row(Group.COMPILE, f"{optimizer.key} class", optimizer.class_name, other.class_name)
+            lost = row.outcome is Outcome.CHANGED and optimizer.class_name == "LossScaleOptimizer"
+            yield replace(row, detail=LOSS_SCALE) if lost else row
             yield from setting_rows(Group.COMPILE, optimizer.key, _without_name(optimizer), _without_name(other))
             yield from _learning_rate(optimizer, other, expected, seen)
     yield _metrics(then, now)
@@ -122,14 +168,13 @@ def _without_name(optimizer: Optimizer) -> dict[str, Any]:
 
 
 def _unnamed(config: dict[str, Any]) -> dict[str, Any]:
-    """A serialized optimizer without its name and that of the one within it: Keras numbers them within a process."""
+    """A serialized optimizer without its name and those of the ones within it: Keras numbers them within a process."""
     settings = config.get("config")
-    if not isinstance(settings, dict):
-        return config
+    if not isinstance(settings, dict):  # the optimizers of an `OptimizerMap`, by pattern
+        return {key: _unnamed(one) if isinstance(one, dict) else one for key, one in config.items()}
     kept = {key: value for key, value in settings.items() if key != "name"}
-    if isinstance(inner := kept.get("inner_optimizer"), dict):
-        kept["inner_optimizer"] = _unnamed(inner)
-    return {**config, "config": kept}
+    inner = {key: _unnamed(value) for key, value in kept.items() if key in WITHIN and isinstance(value, dict)}
+    return {**config, "config": kept | inner}
 
 
 def _learning_rate(then: Optimizer, now: Optimizer, expected: Side, seen: Side) -> Iterator[Row]:
@@ -150,6 +195,7 @@ def variable_rows(expected: Side, seen: Side) -> Iterator[Row]:
     moved = advanced(then)
     names = {variable.name for variable in now.variables}
     built = {o.key: o.was_built for o in now.optimizers}
+    others = set[str]()
     for key in [*before, *(key for key in after if key not in before)]:
         variable = before.get(key) or after[key]
         if variable.kind is Kind.UNTRACKED:
@@ -159,7 +205,11 @@ def variable_rows(expected: Side, seen: Side) -> Iterator[Row]:
             if key in before and key in after:
                 yield from _role(Group.RANDOM_STATE, before[key], after[key], names)
             continue
-        group = GROUP_OF_KIND[variable.kind]
+        group = group_of(variable)
+        inner = inner_optimizer(variable)
+        if inner and not (key in before and key in after and before[key].value.sha256 == after[key].value.sha256):
+            others.add(inner)
+            continue
         if key not in after or key not in before:
             outcome = Outcome.MISSING if key not in after else Outcome.EXTRA
             detail = f"{variable.path} ({variable.kind}) is {outcome} after the reload"
@@ -172,6 +222,12 @@ def variable_rows(expected: Side, seen: Side) -> Iterator[Row]:
             row = replace(row, **_cause(before[key], after[key], before, after, built))
         yield row
         yield from _role(group, before[key], after[key], names)
+    for path in sorted(others):
+        detail = (
+            "this optimizer of a model within this one, which was compiled by itself, came back with other state: what trains "
+            "the whole has rows of its own"
+        )
+        yield row_of(Group.OPTIMIZER, path, Outcome.NOTED, detail=detail)
     yield from _swapped_names(then.variables, now.variables)
     yield from _optimizer_presence(then, now)
 
@@ -234,7 +290,7 @@ def _swapped_names(expected: tuple[Variable, ...], seen: tuple[Variable, ...]) -
         if here.key != there.key and here.value.sha256 != there.value.sha256:
             other = next((n for n, v in then.items() if v.key == there.key), there.key)
             yield row_of(
-                GROUP_OF_KIND[here.kind], here.key, Outcome.SWAPPED, expected=f"{name} at {here.key}",
+                group_of(here), here.key, Outcome.SWAPPED, expected=f"{name} at {here.key}",
                 seen=f"{name} at {there.key}", detail=f"{name} came back with the values of {other}",
             )  # fmt: skip
 

@@ -141,9 +141,11 @@ def test_every_optimizer_is_accepted_with_every_kind_of_variable(keras: Any, tmp
     names = sorted(name for module, name in classes() if module == "keras.optimizers")
     for name in names:
         class_ = getattr(optimizers, name)
+        if name == "OptimizerMap":
+            continue  # the patterns of a `MultiOptimizer`
+        inner: dict[str, Any] = {"inner_optimizer": optimizers.Adam()} if name == "LossScaleOptimizer" else {}
         if name == "MultiOptimizer":
-            continue  # it is made of others with the layers that each trains, in no model that was compiled with one
-        inner = {"inner_optimizer": optimizers.Adam()} if name == "LossScaleOptimizer" else {}
+            inner = {"optimizer_map": optimizers.OptimizerMap(optimizers.Adam(), {".*kernel": optimizers.SGD(momentum=0.9)})}
         options: list[dict[str, Any]] = [inner]
         if not inner:
             options += [{"use_ema": True}, {"gradient_accumulation_steps": 2}]
@@ -247,6 +249,8 @@ def test_quantised_models_and_low_rank_factors_are_accepted(keras: Any, tmp_path
 def test_models_of_operations_shared_layers_and_nested_models_are_accepted(keras: Any, tmp_path: Path) -> None:
     shared = keras.layers.Dense(4)
     inner = keras.Sequential([keras.Input(VECTOR), shared, keras.layers.Dense(4)])
+    inner.compile("adam", "mse")
+    inner.optimizer.build(inner.trainable_variables)
     inputs = keras.Input(VECTOR)
     x = keras.ops.add(inner(shared(shared(inputs))), inputs)
     x = keras.ops.concatenate([x, x[:, :2], -x[..., 1:]], axis=-1)
@@ -254,6 +258,15 @@ def test_models_of_operations_shared_layers_and_nested_models_are_accepted(keras
     model = keras.Model(inputs, keras.ops.where(x > 0, x, keras.ops.zeros_like(x)))
     model.compile("adam", "mse")
     model.optimizer.build(model.trainable_variables)
+    model.save(tmp_path / "m.keras")
+    assert refused(tmp_path / "m.keras") == []
+
+
+def test_a_distiller_is_accepted(keras: Any, tmp_path: Path) -> None:
+    distillation, (teacher, student) = keras.distillation, (trained(keras) for _ in range(2))
+    losses = [distillation.LogitsDistillation(), distillation.FeatureDistillation("mse")]
+    model = distillation.Distiller(teacher=teacher, student=student, distillation_losses=losses)
+    model(keras.ops.zeros((1, *VECTOR)))
     model.save(tmp_path / "m.keras")
     assert refused(tmp_path / "m.keras") == []
 

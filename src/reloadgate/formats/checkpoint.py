@@ -103,14 +103,16 @@ def _nodes(reader: Any) -> Any:
 
 
 def _left_over(status: Any, named: set[str] | None) -> Iterator[str]:
-    """Values below the model or its optimizer that nothing took; those of the user's other objects are theirs."""
+    """Values below the model or its optimizer that nothing took; those of the user's other objects are theirs, and the optimizer
+    of a model within the model trains nothing any more."""
     proto, matched = status._checkpoint.object_graph_proto, status._checkpoint.matched_proto_ids
     for number, node in enumerate(proto.nodes):
         if number in matched:
             continue
         for attribute in node.attributes:
-            first = attribute.checkpoint_key.split("/")[0]
-            if first != "save_counter" and (named is None or first in named):
+            first, _, below = attribute.checkpoint_key.partition("/")
+            within = "/optimizer/" in (attribute.checkpoint_key if named is None else below)
+            if first != "save_counter" and (named is None or first in named) and not within:
                 yield attribute.checkpoint_key
 
 

@@ -12,7 +12,7 @@ from reloadgate.inspection.documents import Unusual, walk
 from reloadgate.inspection.found import Layer, RefusedError, Report
 from reloadgate.inspection.limits import Limits
 
-ROOTS = {"Sequential", "Functional", "Model", "FeatureSpace"}
+ROOTS = {"Sequential", "Functional", "Model", "FeatureSpace", "Distiller"}
 DATA_TAGS = {"__keras_tensor__", "__numpy__", "__tensor__", "__ellipsis__", "__slice__", "__bytes__", "__tuple__", "TensorShape"}
 ARRAY_TAGS = {"__numpy__", "__tensor__"}
 DTYPES = re.compile(r"(u?int|float|bfloat|complex)\d{1,3}|bool|string|float8_e[45]m[23](fn)?")

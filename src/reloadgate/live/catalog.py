@@ -157,17 +157,29 @@ def _optimizers(model: Any, paths: dict[int, str]) -> Iterator[tuple[str, Any]]:
     for attribute, value in [("optimizer", getattr(model, "optimizer", None)), *sorted(vars(model).items())]:
         if isinstance(value, keras.optimizers.Optimizer) and id(value) not in found:
             found[id(value)] = (paths.get(id(value), attribute.lstrip("_")), value)
-    inner = {id(getattr(optimizer, "inner_optimizer", None)) for _, optimizer in found.values()}
+    inner = {id(one) for _, optimizer in found.values() for _, one in within(optimizer)}
     return (item for identity, item in found.items() if identity not in inner)
 
 
+def within(optimizer: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The optimizers that one hands its variables to, by what goes before their attributes' names: nothing for the one within a
+    loss scale, a place for each of a `MultiOptimizer`."""
+    inner = getattr(optimizer, "inner_optimizer", None)
+    several = getattr(optimizer, "optimizers", ()) if isinstance(optimizer, keras.optimizers.MultiOptimizer) else ()
+    found = [(prefix, inner)] if inner is not None else []
+    found += [(f"{prefix}optimizers/{position}/", one) for position, one in enumerate(several)]
+    for before, one in found:
+        yield before, one
+        yield from within(one, before)
+
+
 def _unlisted(optimizer: Any) -> Iterator[tuple[str, Any]]:
-    """Variables that are attributes of an optimizer or of the one within it, whether it lists them or not: the running
+    """Variables that are attributes of an optimizer or of those within it, whether it lists them or not: the running
     product of a Nadam within a loss scale is in no list of Keras 3.15.1, and so in no file."""
-    for owner in (optimizer, getattr(optimizer, "inner_optimizer", None)):
-        for name, value in vars(owner).items() if owner is not None else ():
+    for prefix, owner in (("", optimizer), *within(optimizer)):
+        for name, value in vars(owner).items():
             if isinstance(value, keras.Variable):
-                yield name, value
+                yield prefix + name, value
 
 
 def _random_states(model: Any, paths: dict[int, str]) -> Iterator[tuple[str, Any]]:

@@ -20,7 +20,7 @@ from tensorflow.python.framework import config as tf_config
 from tensorflow.python.ops import summary_ops_v2
 from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
 
-from reloadgate.live.catalog import Catalog
+from reloadgate.live.catalog import Catalog, within
 from reloadgate.live.variables import components
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic)
@@ -171,7 +171,8 @@ def _variables(model: Any, listed: Catalog) -> list[Any]:
 
 
 def _objects(model: Any, listed: Catalog) -> list[Any]:
-    things = [*model._flatten_layers(), *(optimizer for _, optimizer in listed.optimizers), *model.metrics]
+    optimizers = [one for _, outer in listed.optimizers for one in (outer, *(inner for _, inner in within(outer)))]
+    things = [*model._flatten_layers(), *optimizers, *model.metrics]
     for container in ("_compile_metrics", "_compile_loss"):
         if getattr(model, container, None) is not None:
             things.append(getattr(model, container))

@@ -21,7 +21,7 @@ from reloadgate.evidence import CALL, Graph, Group, Kind, Observation, Optimizer
 from reloadgate.formats.built import build_optimizer
 from reloadgate.live import hold
 from reloadgate.live.behaviour import Behaviour, RandomState, Run, final_of, log_of, named_outputs, put_random_state
-from reloadgate.live.catalog import STORED, Catalog, assets, catalog, metrics_state, optimizers_of, with_untracked
+from reloadgate.live.catalog import STORED, Catalog, assets, catalog, metrics_state, optimizers_of, with_untracked, within
 from reloadgate.live.graphs import Traced, graphs, trace, trace_predict, untracked
 from reloadgate.live.look import Look, as_fit_gives_it
 from reloadgate.live.reach import silent
@@ -215,18 +215,21 @@ def _optimizer(look: Look, path: str, optimizer: Any, listed: Catalog, was_built
 
 
 def _learning_rate(optimizer: Any) -> np.ndarray[Any, Any]:
-    """The rate as float32, the narrower type: one side may hold it as float64 (measured for `floatx` float64).
+    """The rate as float32, the narrower type: one side may hold it as float64 (measured for `floatx` float64). Of an optimizer
+    that hands its variables to others, theirs.
 
     Of a schedule also those of `LATER` steps, to five digits, since another environment may compute other last ones: what acts
     after the resumed steps is lost as silently.
     """
-    rates = [np.asarray(keras.ops.convert_to_numpy(optimizer.learning_rate))]
-    schedule, step = getattr(optimizer, "_learning_rate", None), optimizer.iterations
-    if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
-        for ahead in LATER:
-            with contextlib.suppress(Exception):  # a table of rates may end before
-                rate = schedule(keras.ops.convert_to_tensor(int(step) + ahead, dtype=step.dtype))
-                rates.append(np.asarray(f"{float(keras.ops.convert_to_numpy(rate)):.5g}", dtype=np.float32))
+    rates = []
+    for owner in [one for _, one in (("", optimizer), *within(optimizer)) if not any(within(one))]:
+        rates.append(np.asarray(keras.ops.convert_to_numpy(owner.learning_rate)))
+        schedule, step = getattr(owner, "_learning_rate", None), owner.iterations
+        if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+            for ahead in LATER:
+                with contextlib.suppress(Exception):  # a table of rates may end before
+                    rate = schedule(keras.ops.convert_to_tensor(int(step) + ahead, dtype=step.dtype))
+                    rates.append(np.asarray(f"{float(keras.ops.convert_to_numpy(rate)):.5g}", dtype=np.float32))
     return np.squeeze(np.array(rates, dtype=np.float32))
 
 

@@ -123,12 +123,14 @@ damage("the loss scale is reset", "a loss scale starts again at its first value"
 
 
 def _settings(config: Node) -> Node:
-    """The serialized optimizer: of two, one within the other, the inner one."""
+    """The serialized optimizer: of two, one within the other, the inner one; of several, that of the variables left over."""
     compiled = config.get("compile_config")
     optimizer = compiled.get("optimizer") if isinstance(compiled, dict) else None
     if not isinstance(optimizer, dict):
         raise DoesNotApplyError("it holds no compile settings with an optimizer")
-    return optimizer["config"].get("inner_optimizer") or optimizer
+    optimizer = optimizer["config"].get("inner_optimizer") or optimizer
+    several = optimizer["config"].get("optimizer_map")
+    return several["config"].get("default_optimizer") or optimizer if isinstance(several, dict) else optimizer
 
 
 def _on_settings(change: Callable[[Node], None]) -> Callable[[Copy], None]:
