@@ -35,7 +35,7 @@ WORDS = {
     Status.PASS: "everything that the policy asks for was checked and holds",
     Status.FAIL: "something was checked and does not hold",
     Status.UNVERIFIED: "something that the policy asks for could not be checked",
-    Status.ERROR: "the checking itself broke: this says nothing of the models",
+    Status.ERROR: "the checking itself broke, which says nothing of the model",
 }
 
 

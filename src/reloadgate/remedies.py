@@ -53,6 +53,10 @@ _REMEDIES: dict[tuple[Group, Outcome | None], str] = {
     (Group.RANDOM_STATE, None): (
         "Keras stores no seed generator: keep the version's evidence and the policy `random_state: version`"
     ),
+    (
+        Group.PREDICTIONS,
+        Outcome.UNCHECKED,
+    ): "give `save` a probe that the model can be called on: batch size, dtypes and structure as it is trained with",
     (Group.PREDICTIONS, None): (
         "look at the rows of weights, assets and structure first; where they are the same, `call` depends on something "
         "that `get_config` does not return"
@@ -67,7 +71,10 @@ _REMEDIES: dict[tuple[Group, Outcome | None], str] = {
     (
         Group.RESUME,
         Outcome.UNCHECKED,
-    ): "give `save` a probe with targets on which the model can train, and one step or more",
+    ): (
+        "give `save` a compiled model, a probe with targets on which it can train, and one step or more; of a model that is only "
+        "to infer, let the policy say so (`requires: {version: infer}`)"
+    ),
     (Group.EXPECTATIONS, Outcome.UNCHECKED): "mend the suite: it must name columns and rows that there are",
     (Group.EXPECTATIONS, None): "the policy holds, and a suite of your own does not: mend the model, or change what it expects",
     (Group.RESUME, None): (
