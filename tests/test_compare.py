@@ -488,7 +488,9 @@ MAPPED = ("default_optimizer", "optimizer_map.dense/.*")
     [
         ("Sequential", "trainable", {"configuration": Outcome.NOTED}),
         ("Sequential", "dtype", {"configuration": Outcome.NOTED}),
-        ("Sequential", "layers", {"configuration.config.layers[0]": Outcome.CHANGED}),
+        ("Sequential", "layers", {"configuration.config.layers[1]": Outcome.CHANGED}),
+        ("Sequential without inputs", "trainable", {"configuration": Outcome.NOTED}),
+        ("Sequential without inputs", "dtype", {"configuration.config.dtype": Outcome.CHANGED}),
         ("Functional", "trainable", {"configuration.config.trainable": Outcome.CHANGED}),
     ],
 )
@@ -496,10 +498,15 @@ def test_what_no_format_gives_back_to_a_sequential_itself_is_noted(
     tmp_path: Path, class_name: str, switch: str, outcomes: dict[str, Outcome]
 ) -> None:
     def configured(**settings: Any) -> Changed:
-        own = {"trainable": False, "dtype": "mixed_bfloat16", "layers": [{"class_name": "Dense"}], **settings}
-        return lambda o: replace(o, config={"class_name": class_name, "config": own})
+        layers = [{"class_name": name} for name in ("InputLayer", "Dense")]["without" in class_name :]
+        own = {"trainable": False, "dtype": "mixed_bfloat16", "layers": layers, **settings}
+        return lambda o: replace(o, config={"class_name": class_name.split()[0], "config": own})
 
-    other: dict[str, Any] = {"trainable": True, "dtype": "float32", "layers": [{"class_name": "Flatten"}]}
+    other: dict[str, Any] = {
+        "trainable": True,
+        "dtype": "float32",
+        "layers": [{"class_name": "InputLayer"}, {"class_name": "Flatten"}],
+    }
     built = build(tmp_path, then=configured(), now=configured(**{switch: other[switch]}))
     rows = [row for row in built.compare().rows if row.group is Group.STRUCTURE and row.subject.startswith("configuration")]
     seen = {row.subject.removesuffix(".class_name"): row.outcome for row in rows if row.outcome is not Outcome.SAME}

@@ -9,7 +9,7 @@ from pathlib import Path
 from reloadgate.arrays import ArrayReader
 from reloadgate.behaviour_rows import agreement_rows, determinism_rows, prediction_rows, resume_rows
 from reloadgate.comparison import ArtifactFacts, Comparison, ModelComparison, Outcome, Row
-from reloadgate.errors import UnreadableRecordError, UsageError
+from reloadgate.errors import ReloadgateError, UnreadableRecordError, UsageError
 from reloadgate.evidence import (
     EVIDENCE_DIR,
     SERVE,
@@ -79,7 +79,7 @@ def _compare_alone(subject: Subject, evidence: Path, records: dict[str, VersionR
     """A model's comparison; where comparing it breaks, that is its only row, and what is known of the others is kept."""
     try:
         return _compare_model(subject, evidence, records)
-    except OSError:  # the disk is not one model's
+    except (OSError, ReloadgateError):  # the disk is not one model's, and what cannot be read is no fault of the comparison
         raise
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]

@@ -104,14 +104,19 @@ def structure_rows(expected: Observation, seen: Observation, rebuilt: bool) -> I
 
 
 def _without_own_switches(config: Any) -> Any:
-    """A configuration without what Keras 3.15.1 does not give back to a Sequential, and its layers have for themselves."""
+    """A configuration without what Keras 3.15.1 does not give back to a Sequential, and its layers have for themselves.
+
+    The dtype is what inputs are cast to only where no `InputLayer` says it.
+    """
     if isinstance(config, list):
         return [_without_own_switches(item) for item in config]
     if not isinstance(config, dict):
         return config
     kept = {key: _without_own_switches(value) for key, value in config.items()}
     if kept.get("class_name") == "Sequential" and isinstance(own := kept.get("config"), dict) and "layers" in own:
-        kept["config"] = {key: value for key, value in own.items() if key not in ("trainable", "dtype")}
+        first = next(iter(own["layers"]), None)
+        told = isinstance(first, dict) and first.get("class_name") == "InputLayer"
+        kept["config"] = {k: v for k, v in own.items() if k != "trainable" and not (k == "dtype" and told)}
     return kept
 
 
@@ -142,8 +147,8 @@ def compile_rows(expected: Side, seen: Side, rebuilt: bool) -> Iterator[Row]:
         other = optimizers.get(optimizer.key)
         if other is not None:
             row = setting_row(Group.COMPILE, f"{optimizer.key} class", optimizer.class_name, other.class_name)
-            lost = row.outcome is Outcome.CHANGED and optimizer.class_name == "LossScaleOptimizer"
-            yield replace(row, detail=LOSS_SCALE) if lost else row
+            added = optimizer.class_name == "LossScaleOptimizer" and before.get("optimizer") != optimizer.config
+            yield replace(row, detail=LOSS_SCALE) if added and row.outcome is Outcome.CHANGED else row
             yield from setting_rows(Group.COMPILE, optimizer.key, _without_name(optimizer), _without_name(other))
             yield from _learning_rate(optimizer, other, expected, seen)
     yield _metrics(then, now)
