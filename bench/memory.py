@@ -1,5 +1,6 @@
 """Peak memory of the child that verifies a ResNet50 with Adam, against a bare load and predict in a process of its own."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -7,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.measure import tell
+from reloadgate.surroundings import fresh
 
 
 def bare(artifact: Path) -> None:
@@ -48,7 +50,9 @@ SIDES: dict[str, Callable[..., None]] = {"bare": bare, "verified": verified}
 def peak(side: str, *paths: Path) -> float:
     """MiB that a process of its own has had resident at most; `ru_maxrss` would count what its parent had before it."""
     command = [sys.executable, "-m", "bench.memory", side, *map(str, paths)]
-    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1]) / 1024
+    environment = fresh(os.environ, ()) if side == "verified" else None
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    return int(done.stdout.split()[-1]) / 1024
 
 
 def main() -> None:

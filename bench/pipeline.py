@@ -23,7 +23,7 @@ def copied(folder: Path, gated: bool) -> Path:
 
     What lies in the cache is shared, and which run left it is not: this copy's runs are of no use to the repository.
     """
-    left_out = shutil.ignore_patterns(".venv", ".*_cache", "__pycache__", "cache")
+    left_out = shutil.ignore_patterns(".venv", ".*_cache", "__pycache__", "cache", "tmp")
     copy = Path(shutil.copytree(ROOT, folder / ("gated" if gated else "ungated"), ignore=left_out))
     (copy / CONTENT).parent.mkdir()
     (copy / CONTENT).symlink_to(ROOT / CONTENT)

@@ -77,6 +77,21 @@ def grows(directory):
     held = b"x" * (1 << 30)
     hangs(directory)
 
+def frees(directory):
+    from pathlib import Path
+    import tensorflow as tf
+
+    def resident():
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    tf.zeros((2**21,))  # once freed, glibc takes blocks of its size for such as are needed again
+    before = resident()
+    held = [tf.ones((2**21,)) for _ in range(20)]
+    kept.append(tf.ones((2**10,)))  # beyond them: nothing is given back from the end
+    full = resident()
+    del held
+    raise RuntimeError("SEEN" + json.dumps({"held": full - before, "left": resident() - before}))
+
 def spins(directory):
     while True:
         pass
@@ -241,6 +256,15 @@ def test_a_child_that_takes_too_much_is_stopped(
     (end,) = engine.run([one_job(version, tmp_path / "out", Limits(**limits))])
     assert end.exit_code != 0
     assert reason in end.reason
+
+
+def test_memory_that_is_freed_goes_back_to_the_system(keras: Any, engine: LocalEngine, tmp_path: Path) -> None:
+    version = own_version(keras, tmp_path, "frees")
+    (end,) = engine.run([one_job(version, tmp_path / "out")])
+    assert end.exit_code == 0
+    seen = seen_by(tmp_path / "out")
+    assert seen["held"] > 20 * 2**23 * 0.9
+    assert seen["left"] < seen["held"] / 4
 
 
 def test_what_a_child_started_is_stopped_with_it(keras: Any, engine: LocalEngine, tmp_path: Path) -> None:

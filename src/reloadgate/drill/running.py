@@ -26,7 +26,7 @@ from reloadgate.drill.trials import Area, Drill, Trial, score_of
 from reloadgate.engine import Engine, EngineFor, EngineSettings, engine_for
 from reloadgate.errors import UnreadableRecordError
 from reloadgate.evidence import Artifact, Capability, Depth
-from reloadgate.files import scratch
+from reloadgate.files import remove_abandoned, scratch
 from reloadgate.judge import judge
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.policy import OwnLoader, Policy
@@ -77,6 +77,7 @@ def drill(
         places = {}
         for place in {place_for(one.version) for one in originals}:
             place.mkdir(parents=True, exist_ok=True)
+            remove_abandoned(place)
             places[place] = stack.enter_context(scratch("drill", place))
         if originals:
             running = stack.enter_context(start([original.saved.hash_seed for original in originals]))
