@@ -113,6 +113,13 @@ def test_what_is_required_of_containment_and_of_own_loaders_excuses_nothing(outc
         assert bool(finding.remedy) == (finding.status in BAD), group
 
 
+@pytest.mark.parametrize("group", [Group.RELOCATION, Group.ROUND_TRIP])
+def test_what_was_not_held_against_the_first_load_is_blamed_on_no_file(group: Group) -> None:
+    broken, unchecked = (judged(row(group, outcome)).remedy for outcome in (Outcome.BROKEN, Outcome.UNCHECKED))
+    assert "predictions" in unchecked
+    assert unchecked != broken
+
+
 # Nothing checked is not a pass
 
 

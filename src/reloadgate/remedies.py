@@ -3,6 +3,8 @@
 from reloadgate.comparison import Outcome, Row
 from reloadgate.evidence import Group
 
+UNHELD = "mend what is said of loading and of predictions first: what is loaded once more is held against the first"
+
 _REMEDIES: dict[tuple[Group, Outcome | None], str] = {
     (Group.EVIDENCE, Outcome.UNCHECKED): (
         "save with `reloadgate.save`, or call `reloadgate.record` in the training process, then run `reloadgate reload` again"
@@ -44,7 +46,10 @@ _REMEDIES: dict[tuple[Group, Outcome | None], str] = {
         Group.WEIGHTS,
         Outcome.MISSING,
     ): "create the variable with `self.add_weight`, in a layer that the model holds as an attribute",
-    (Group.WEIGHTS, None): "the file holds other weights: save after the last `fit`, into a version of its own",
+    (Group.WEIGHTS, None): (
+        "the file holds other weights: save after the last `fit`, into a version of its own; the state of a stateful RNN is in "
+        "no file of Keras: call its `reset_state` before you save"
+    ),
     (Group.ASSETS, None): "save the whole model as `.keras`: weights alone do not carry vocabularies and statistics",
     (Group.COMPILE, None): ("save the compiled model as `.keras`; give custom losses, metrics and schedules a full `get_config`"),
     (Group.OPTIMIZER, None): (
@@ -62,11 +67,13 @@ _REMEDIES: dict[tuple[Group, Outcome | None], str] = {
         "that `get_config` does not return"
     ),
     (Group.DETERMINISM, None): "give every random operation a seed, or keep it out of inference",
+    (Group.RELOCATION, Outcome.UNCHECKED): UNHELD,
     (Group.RELOCATION, None): "the model reads something beside its artifact by path: save it with the model",
     (Group.AGREEMENT, Outcome.BROKEN): (
         "save in a format that can do what the policy requires (`.keras` resumes), or set `requires` to infer"
     ),
     (Group.AGREEMENT, None): "one of the artifacts is of another moment: save all formats of a version at once",
+    (Group.ROUND_TRIP, Outcome.UNCHECKED): UNHELD,
     (Group.ROUND_TRIP, None): "the reloaded model does not survive being saved: look at custom classes' `get_config`",
     (
         Group.RESUME,
