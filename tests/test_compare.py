@@ -38,6 +38,7 @@ from reloadgate.arrays import np_dtype
 from reloadgate.behaviour_rows import prediction_rows
 from reloadgate.compare import compare
 from reloadgate.comparison import Comparison, Outcome, Row
+from reloadgate.errors import ReloadgateError
 from reloadgate.evidence import (
     TRAIN_STEP,
     Check,
@@ -513,6 +514,21 @@ def test_what_no_format_gives_back_to_a_sequential_itself_is_noted(
     assert seen == outcomes
 
 
+@pytest.mark.parametrize("chosen", [True, False])
+def test_a_lost_loss_scale_is_blamed_on_the_policy_where_compile_added_it(tmp_path: Path, chosen: bool) -> None:
+    def scaled(observation: Observation) -> Observation:
+        (adam,) = observation.optimizers
+        scale = {"class_name": "LossScaleOptimizer", "config": {"inner_optimizer": adam.config}}
+        given = (observation.compile_config or {}) | {"optimizer": scale if chosen else adam.config}
+        return replace(
+            observation, compile_config=given, optimizers=(replace(adam, class_name="LossScaleOptimizer", config=scale),)
+        )
+
+    row = only(build(tmp_path, then=scaled), Group.COMPILE, "optimizer class")
+    assert row.outcome is Outcome.CHANGED
+    assert ("mixed_float16" in row.detail) is not chosen
+
+
 def test_settings_that_the_users_own_code_made_again_are_noted(tmp_path: Path) -> None:
     own = replace(ARTIFACT, format=FormatName.OWN)
     built = build(tmp_path, now=lambda o: replace(o, config={"class_name": "Functional"}), artifact=own)
@@ -655,6 +671,18 @@ def test_a_model_whose_comparison_breaks_is_an_error_of_its_own(tmp_path: Path, 
     (error,) = verdict.of(Status.ERROR)
     assert "TypeError: a surprise (test_compare.py, line" in error.message
     assert "fault of reloadgate" in error.remedy
+
+
+@pytest.mark.parametrize("error", [OSError("the disk is full"), ReloadgateError("a record of another kind")])
+def test_what_is_no_fault_of_the_comparison_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def breaks(expected: Side, seen: Side) -> Iterator[Row]:
+        raise error
+
+    monkeypatch.setattr("reloadgate.compare.prediction_rows", breaks)
+    with pytest.raises(type(error), match=str(error)):
+        build(tmp_path).compare()
 
 
 def test_a_version_with_neither_evidence_nor_artifact_is_unchecked(tmp_path: Path) -> None:
