@@ -2,6 +2,7 @@
 
 import copy
 import random
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 import reloadgate
+from reloadgate.arrays import Array, ArrayWriter
 from reloadgate.errors import RefusedError, UsageError
 from reloadgate.evidence import CALL, EVIDENCE_DIR, MODES, PREDICT, SERVE, TRAIN_STEP, Kind, Silent, read_saved
 
@@ -291,6 +293,62 @@ def test_a_save_that_breaks_leaves_nothing(keras: Any, tmp_path: Path, monkeypat
     with pytest.raises(OSError, match="No space left"):
         reloadgate.save(rich_model(keras), tmp_path / "m/1", probe=batch(), location="any")
     assert list((tmp_path / "m").iterdir()) == []
+
+
+def test_a_disk_that_is_full_once_the_artifact_is_flushed_leaves_nothing(
+    keras: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(directory: Path) -> None:
+        assert (directory / "model.keras").is_file()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("reloadgate.recording.sync_tree", full_disk)
+    with pytest.raises(OSError, match=r"m/1 was not saved.*No space left"):
+        reloadgate.save(rich_model(keras), tmp_path / "m/1", probe=batch(), location="any")
+    assert list((tmp_path / "m").iterdir()) == []
+
+
+def test_values_are_those_from_before_the_predictions(keras: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tensorflow as tf
+
+    predicting, described = threading.Event(), threading.Event()
+
+    def predicts() -> float:
+        predicting.set()
+        return float(described.wait(30))
+
+    @keras.saving.register_keras_serializable("recording")
+    class Counting(keras.layers.Layer):  # type: ignore[misc]
+        """Counts its calls, and in a graph ends none before its count is described."""
+
+        def __init__(self, **named: Any) -> None:
+            super().__init__(**named)
+            self.calls = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+        def call(self, x: Any) -> Any:
+            counted = self.calls.value.assign_add(1.0)
+            if tf.executing_eagerly():
+                return x
+            with tf.control_dependencies([counted.op]):
+                return x * tf.ensure_shape(tf.py_function(predicts, [], tf.float32), ())
+
+    class Telling(ArrayWriter):
+        def put(self, name: str, value: Any, whole: bool = False) -> Array:
+            if name.startswith("before/"):
+                assert predicting.wait(30)
+                if "counting" in name:
+                    described.set()
+            return super().put(name, value, whole)
+
+    monkeypatch.setattr("reloadgate.recording.ArrayWriter", Telling)
+    x, y = batch()
+    model = keras.Sequential([keras.Input(x.shape[1:]), keras.layers.Dense(2), Counting(name="counting")])
+    model.compile(optimizer="adam", loss="mse")
+    version = reloadgate.save(model, tmp_path / "m/1", probe=(x, y), steps=0, location="any")
+    saved, _ = read_saved(version / EVIDENCE_DIR)
+    counted = next(one for one in saved.observation.variables if "counting" in one.key)
+    assert counted.value.largest == 0
+    assert {one.mode for one in saved.observation.outputs} >= {CALL, PREDICT}
 
 
 def test_a_probe_that_is_no_batch_is_refused_before_anything_is_written(keras: Any, tmp_path: Path) -> None:

@@ -6,13 +6,14 @@ other code has written.
 
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from reloadgate.arrays import ArrayWriter
 from reloadgate.errors import RefusedError
 from reloadgate.evidence import EVIDENCE_DIR, Artifact, File, Observation, Progress, Recipe, SavedEvidence, write_evidence
-from reloadgate.files import STAGING, project_root, regular_files, remove_abandoned, sha256_file, staged_directory
+from reloadgate.files import STAGING, project_root, regular_files, remove_abandoned, sha256_file, staged_directory, sync_tree
 from reloadgate.formats import artifacts_in, demand_builder, formats_named, saved_model
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.places import look_at
@@ -86,18 +87,20 @@ def save(
     if destination.parent.is_dir():
         remove_abandoned(destination.parent)
     try:
-        with staged_directory(destination) as staged, quick_walks():
+        with staged_directory(destination) as staged, ThreadPoolExecutor(1) as beside, quick_walks():
             evidence = staged / EVIDENCE_DIR
             evidence.mkdir()
             artifacts = tuple(Artifact(format=form.NAME, path=form.FILE, capability=form.CAPABILITY) for form in forms)
+            written: list[Future[tuple[File, ...]]] = []
 
             def write_artifacts() -> None:
                 for form in forms:
                     form.save(model, staged / form.FILE)
+                written.append(beside.submit(_flushed, staged))  # while the model is traced, which waits for no file
 
             observed = _observe(model, rows, steps, artifacts, evidence, first=write_artifacts)
             recipe = Recipe(loader=None, builder=builder, imports=tuple(imports), code_path=_code_path(destination, code_path))
-            _seal(evidence, observed, _progress(model, epoch, batch), artifacts, manifest(staged), recipe)
+            _seal(evidence, observed, _progress(model, epoch, batch), artifacts, written[0].result(), recipe)
     except FileExistsError:
         raise RefusedError(f"the model version {destination} was published by another process in the meantime") from None
     except OSError as error:
@@ -213,6 +216,12 @@ def _seal(
             probe_sha256=sha256_file(evidence / "probe.npz")[0],
         ),
     )
+
+
+def _flushed(directory: Path) -> tuple[File, ...]:
+    """The manifest of a directory, once its files are on the disk."""
+    sync_tree(directory)
+    return manifest(directory)
 
 
 def manifest(directory: Path, leave_out: str = EVIDENCE_DIR) -> tuple[File, ...]:

@@ -34,8 +34,14 @@ class Behaviour:
     def set_random_state(self) -> None:
         put_random_state(self.listed.entries, self.random_state)
 
+    def called(self) -> Iterator[Output]:
+        """The outputs of the model called eagerly."""
+        if self.look.probe.rows:
+            with watched_units(self.listed.layers if self.watching else {}) as self.reached:
+                yield from self._mode(CALL, lambda: self.look.model(self.look.inputs[0], training=False))
+
     def predictions(self, predict: Traced | None, serve: Traced | None, training: Traced | None, train: bool) -> Iterator[Output]:
-        """The outputs of every mode.
+        """The outputs of every mode but the eager call.
 
         Args:
             predict: the model's `predict_function`, traced for the probe; where there is none, it is made anew.
@@ -55,9 +61,6 @@ class Behaviour:
             model.predict_function = function  # which is put back after everything that the model does
             return model.predict(x, batch_size=self.look.probe.rows, verbose=0)
 
-        with watched_units(self.listed.layers if self.watching else {}) as self.reached:
-            called = list(self._mode(CALL, lambda: model(x, training=False)))
-        yield from called
         yield from self._mode(PREDICT, predicted, twice=True)
         if serve is not None:
             yield from self._mode(SERVE, lambda: serve.function(x))

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import keras
@@ -17,7 +18,7 @@ import tensorflow as tf
 from keras.src.saving import saving_lib, serialization_lib
 
 from reloadgate.arrays import Array, ArrayWriter, array_digest
-from reloadgate.evidence import CALL, Graph, Group, Kind, Observation, Optimizer, Output, Variable
+from reloadgate.evidence import CALL, Graph, Group, Kind, Observation, Optimizer, Variable
 from reloadgate.formats.built import build_optimizer
 from reloadgate.live import hold
 from reloadgate.live.behaviour import Behaviour, RandomState, Run, final_of, log_of, named_outputs, put_random_state
@@ -76,20 +77,20 @@ def observe(
     config = look.attempt(Group.STRUCTURE, "configuration", lambda: _stored_config(model))
     first()
     listed = catalog(model)
-    with hold.held(model, listed) as state, hold.deterministic_operations(), hold.no_summaries():
+    with hold.held(model, listed) as state, hold.deterministic_operations(), hold.no_summaries(), ThreadPoolExecutor(1) as beside:
         shown = _Graphs(look, state, listed, predict=behaves, serve=behaves and serve, train=behaves and train)
         listed = shown.listed
-        before = {
-            entry.key: arrays.put(f"before/{entry.key}", state.value(entry.variable), whole=entry.kind in RESTORED)
-            for entry in listed.entries
-        }
         kept, metrics = tuple(_assets(look, listed)), tuple(_metrics(look))
         optimizers = tuple(_optimizer(look, path, o, listed, was_built.get(id(o), False)) for path, o in listed.optimizers)
         behaviour = Behaviour(look, state, listed, random_state or {}, watching=repeat)
-        outputs, runs = tuple[Output, ...](), list[Run]()
+        outputs, runs = tuple(behaviour.called()) if behaves else (), list[Run]()
+        # Values are described while TensorFlow prepares the first `predict`, which keeps one core and no Python busy.
+        describing = beside.submit(_described, state, listed, arrays)
         if behaves:
-            outputs = tuple(behaviour.predictions(shown.predict, shown.serve, shown.training, train))
+            outputs += tuple(behaviour.predictions(shown.predict, shown.serve, shown.training, train))
             shown.predict = shown.serve = shown.training = None  # they take memory, which the steps need
+        before = describing.result()
+        if behaves:
             runs = behaviour.resume(steps, times=2 if repeat else 1, keep=keep)
     if not keep:
         empty(entry.variable for entry in listed.entries if entry.kind in STORED)
@@ -131,6 +132,14 @@ def observe(
         metrics=metrics,
         silent=silent(behaviour.reached),
     )
+
+
+def _described(state: hold.Held, listed: Catalog, arrays: ArrayWriter) -> dict[str, Array]:
+    """Every variable as it is held, whatever the model does meanwhile."""
+    return {
+        entry.key: arrays.put(f"before/{entry.key}", state.value(entry.variable), whole=entry.kind in RESTORED)
+        for entry in listed.entries
+    }
 
 
 def glance(model: Any, probe: Probe, random_state: RandomState) -> tuple[dict[str, str], dict[str, str]]:
