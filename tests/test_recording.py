@@ -13,6 +13,7 @@ import reloadgate
 from reloadgate.arrays import Array, ArrayWriter
 from reloadgate.errors import RefusedError, UsageError
 from reloadgate.evidence import CALL, EVIDENCE_DIR, MODES, PREDICT, SERVE, TRAIN_STEP, Kind, Silent, read_saved
+from reloadgate.recording import _flushed
 
 pytestmark = pytest.mark.keras
 
@@ -298,14 +299,27 @@ def test_a_save_that_breaks_leaves_nothing(keras: Any, tmp_path: Path, monkeypat
 def test_a_disk_that_is_full_once_the_artifact_is_flushed_leaves_nothing(
     keras: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full_disk(directory: Path) -> None:
-        assert (directory / "model.keras").is_file()
+    def full_disk(file: Path) -> None:
+        assert file.name == "model.keras"
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("reloadgate.recording.sync_tree", full_disk)
+    monkeypatch.setattr("reloadgate.recording.sync_file", full_disk)
     with pytest.raises(OSError, match=r"m/1 was not saved.*No space left"):
         reloadgate.save(rich_model(keras), tmp_path / "m/1", probe=batch(), location="any")
     assert list((tmp_path / "m").iterdir()) == []
+
+
+def test_evidence_that_is_written_meanwhile_is_not_flushed_with_the_artifact(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evidence = tmp_path / EVIDENCE_DIR
+    evidence.mkdir()
+    (tmp_path / "model.keras").write_bytes(b"model")
+    (evidence / "a temporary name").touch()  # which may be gone before it is opened
+    flushed = list[str]()
+    for module in ("files", "recording"):
+        monkeypatch.setattr(f"reloadgate.{module}.sync_file", lambda file: flushed.append(file.name))
+    assert [file.path for file in _flushed(tmp_path)] == ["model.keras"] == flushed
 
 
 def test_values_are_those_from_before_the_predictions(keras: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

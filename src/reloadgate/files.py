@@ -218,8 +218,12 @@ def sync_tree(directory: Path) -> None:
         if path.is_dir():
             sync_directory(path)
         elif path.is_file():
-            with path.open("rb") as stream:
-                os.fsync(stream.fileno())
+            sync_file(path)
+
+
+def sync_file(path: Path) -> None:
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
 
 
 def sync_directory(path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from reloadgate.arrays import ArrayWriter
 from reloadgate.errors import RefusedError
 from reloadgate.evidence import EVIDENCE_DIR, Artifact, File, Observation, Progress, Recipe, SavedEvidence, write_evidence
-from reloadgate.files import STAGING, project_root, regular_files, remove_abandoned, sha256_file, staged_directory, sync_tree
+from reloadgate.files import STAGING, project_root, regular_files, remove_abandoned, sha256_file, staged_directory, sync_file
 from reloadgate.formats import artifacts_in, demand_builder, formats_named, saved_model
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.places import look_at
@@ -219,9 +219,11 @@ def _seal(
 
 
 def _flushed(directory: Path) -> tuple[File, ...]:
-    """The manifest of a directory, once its files are on the disk."""
-    sync_tree(directory)
-    return manifest(directory)
+    """The manifest of a directory, once its files are on the disk; its evidence may be written meanwhile."""
+    files = manifest(directory)
+    for file in files:
+        sync_file(directory / file.path)
+    return files
 
 
 def manifest(directory: Path, leave_out: str = EVIDENCE_DIR) -> tuple[File, ...]:
