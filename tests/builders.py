@@ -165,6 +165,7 @@ def observed(arrays: Values) -> tuple[Observation, ArrayWriter]:
         notes=(),
         metrics=(metric,),
         silent=(Silent(layer="layers/encoder", units=1, of=3),),
+        generators=("numpy.random",),
     )  # fmt: skip
     return observation, writer
 

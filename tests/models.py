@@ -1,5 +1,6 @@
 """Small models that fresh processes can build: named by tests as `builder` and `imports`."""
 
+import random
 from typing import Any
 
 import keras
@@ -599,6 +600,79 @@ class Masking(layers.Layer):
 def masking() -> keras.Model:
     model = keras.Sequential([keras.Input((4,)), Masking(), layers.Dense(1)])
     model.compile("adam", "mse")
+    return model
+
+
+def _share(source: str) -> Any:
+    """A number in the unit interval, from a generator of the process."""
+    import tensorflow as tf
+
+    match source:
+        case "random":
+            return random.random()
+        case "numpy.random":
+            return np.float32(np.random.random())
+        case "tf.random":
+            return tf.random.uniform([])
+    return keras.random.uniform([])  # from Keras' global seed generator
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Mixing(keras.Model):
+    """Its train step mixes the rows with others, by a share that it draws from a generator of the process."""
+
+    def __init__(self, source: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.source, self.dense = source, layers.Dense(1)
+
+    def call(self, x: Any) -> Any:
+        return self.dense(x)
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        (x, y), share = data, _share(self.source)
+        return super().train_step((share * x + (1 - share) * x[::-1], share * y + (1 - share) * y[::-1]))
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"source": self.source}
+
+
+def mixing(source: str = "numpy.random", eagerly: bool = False) -> keras.Model:
+    model = Mixing(source)
+    model.compile(keras.optimizers.Adam(0.01), "mse", run_eagerly=eagerly)
+    return model
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Shifted(layers.Layer):
+    """Draws when it is made what it adds in training, and saves it nowhere."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.shift = np.random.normal(size=4).astype(np.float32)
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        return x + self.shift if training else x
+
+
+def shifted() -> keras.Model:
+    model = keras.Sequential([keras.Input((4,)), Shifted(), layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    return model
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Noisy(layers.Layer):
+    """Adds noise of TensorFlow's global generator, when it predicts too."""
+
+    def call(self, x: Any) -> Any:
+        import tensorflow as tf
+
+        return x + tf.random.normal(tf.shape(x))
+
+
+def noisy() -> keras.Model:
+    model = keras.Sequential([keras.Input((4,)), Noisy(), layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.01), "mse")
     return model
 
 

@@ -18,7 +18,7 @@ from reloadgate.drill.damages import DAMAGES
 from reloadgate.errors import UsageError
 from reloadgate.evidence import EVIDENCE_DIR, Group, read_saved, write_evidence
 from reloadgate.formats import FORMATS, h5, own, saved_model
-from reloadgate.policy import policy_from
+from reloadgate.policy import Location, Policy, RandomState, policy_from
 from reloadgate.project import Subject
 from reloadgate.verdict import Status, Verdict
 
@@ -92,6 +92,78 @@ def test_a_healthy_model_passes_however_odd_it_looks(name: str, keras: Any, mode
     verdict = check(tmp_path / "1")
     assert verdict.status is Status.PASS, failing(verdict)
     assert any(f.row.group == "resume" for f in verdict.of(Status.PASS))
+
+
+@pytest.mark.parametrize("trained", [True, False])
+@pytest.mark.parametrize(
+    ("source", "subject"),
+    [
+        ("random", "random"),
+        ("numpy.random", "numpy.random"),
+        ("tf.random", "train step: RandomUniform"),
+        ("keras.random", "global seed generator"),
+    ],
+)
+def test_what_training_draws_from_generators_of_the_process_is_no_fault_and_told(
+    source: str, subject: str, trained: bool, keras: Any, models: Any, tmp_path: Path, check: Check
+) -> None:
+    """Two processes draw other numbers, and the model is the same; no artifact has the state of such a generator."""
+    keras.utils.set_random_seed(3)
+    forget_global_seed()
+    model, (x, y) = models.mixing(source), models.data("mixing")
+    if trained:
+        model.fit(x, y, epochs=2, batch_size=8, verbose=0)
+    else:
+        model(x)
+    reloadgate.save(model, tmp_path / "1", probe=(x, y), imports=("models",), code_path=(str(HERE),), location="any")
+    verdict = check(tmp_path / "1")
+    assert verdict.status is Status.PASS, failing(verdict)
+    assert any(f.row.group == "resume" for f in verdict.of(Status.PASS))
+    drawn = "random" if source == "keras.random" and not trained else subject  # which makes that generator
+    assert [f.row.subject for f in verdict.of(Status.NOTED) if f.row.group == "random state"] == [drawn]
+    strict = check(tmp_path / "1", policy=Policy(random_state=RandomState.ARTIFACT, location=Location.ANY))
+    assert [f.row.subject for f in strict.of(Status.FAIL)] == [drawn]
+
+
+@pytest.mark.parametrize("source", ["random", "numpy.random", "keras.random"])
+def test_so_it_is_where_the_train_step_runs_eagerly(source: str, keras: Any, models: Any, tmp_path: Path, check: Check) -> None:
+    keras.utils.set_random_seed(3)
+    model, (x, y) = models.mixing(source, eagerly=True), models.data("mixing")
+    model.fit(x, y, batch_size=8, verbose=0)
+    reloadgate.save(model, tmp_path / "1", probe=(x, y), imports=("models",), code_path=(str(HERE),), location="any")
+    verdict = check(tmp_path / "1")
+    assert verdict.status is Status.PASS, failing(verdict)
+
+
+def test_what_was_drawn_when_a_layer_was_made_and_is_in_no_file_is_lost(
+    keras: Any, models: Any, tmp_path: Path, check: Check
+) -> None:
+    """Only training shows it, and training is observed with generators that are the same in every process."""
+    model, batch = train(keras, models, "shifted")
+    reloadgate.save(model, tmp_path / "1", probe=batch, imports=("models",), code_path=(str(HERE),), location="any")
+    verdict = check(tmp_path / "1")
+    assert verdict.status is Status.FAIL
+    assert {"structure", "resume"} <= set(failing(verdict))
+
+
+@pytest.mark.parametrize("seeded", [True, False])
+def test_predictions_that_draw_without_a_seed_are_not_proved_and_not_broken(
+    seeded: bool, keras: Any, models: Any, tmp_path: Path, check: Check
+) -> None:
+    import tensorflow as tf
+
+    model, batch = train(keras, models, "noisy")
+    try:
+        if not seeded:
+            tf.random.set_seed(None)
+        reloadgate.save(model, tmp_path / "1", probe=batch, imports=("models",), code_path=(str(HERE),), location="any")
+    finally:
+        tf.random.set_seed(3)
+    verdict = check(tmp_path / "1")
+    assert verdict.status is Status.UNVERIFIED, failing(verdict)
+    (finding,) = [f for f in verdict.of(Status.UNVERIFIED) if f.row.subject == "predict"]
+    assert "Random ops require a seed" in finding.message
+    assert "keras.random with a SeedGenerator" in finding.remedy
 
 
 def test_the_optimizer_of_a_model_within_the_model_is_told_of_and_not_asked_for(
@@ -339,6 +411,13 @@ def only(versions: dict[str, Path], tmp_path: Path) -> Only:
         return version
 
     return copy
+
+
+def forget_global_seed() -> None:
+    """As in a process in which nothing has drawn from `keras.random` without a seed."""
+    from keras.src.backend.common import global_state
+
+    global_state.set_global_attribute("global_seed_generator", None)
 
 
 def failing(verdict: Verdict) -> dict[str, str]:

@@ -66,6 +66,37 @@ def test_a_restored_model_ends_with_the_bits_of_the_one_that_never_stopped(
     assert bits(model) == bits(uninterrupted)
 
 
+@pytest.mark.parametrize("drawn_there", [True, False])
+@pytest.mark.parametrize("drawn_here", [True, False])
+def test_kerass_global_seed_generator_goes_on_where_the_saved_process_had_drawn_from_it(
+    drawn_there: bool, drawn_here: bool, keras: Any, models: Any, tmp_path: Path
+) -> None:
+    """It is there only once something has drawn from it without a seed, be it the data."""
+    from keras.src.backend.common import global_state
+
+    def shared() -> Any:
+        return global_state.get_global_attribute("global_seed_generator")
+
+    def begin_anew(draw: bool) -> None:
+        global_state.set_global_attribute("global_seed_generator", None)
+        if draw:
+            keras.random.normal([1])
+
+    keras.utils.set_random_seed(3)
+    begin_anew(drawn_there)
+    model, batch = models.plain(), models.data("plain")
+    model.fit(*batch, epochs=1, batch_size=8, verbose=0)
+    reloadgate.save(model, tmp_path / "1", probe=batch, imports=("models",), code_path=(str(HERE),), location="any")
+    assert (shared() is not None) == drawn_there, "what observes a model leaves no generator behind"
+    then = shared().state.numpy().tolist() if drawn_there else None
+    keras.utils.set_random_seed(4)
+    begin_anew(drawn_here)
+    restored, _ = reloadgate.restore(tmp_path / "1")
+    assert bits(restored) == bits(model)
+    if drawn_there:
+        assert shared().state.numpy().tolist() == then
+
+
 def test_what_was_altered_is_not_restored(interrupted: Any, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(interrupted[0], tmp_path / "1"))
     data = bytearray((copy / "model.keras").read_bytes())

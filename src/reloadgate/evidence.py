@@ -166,6 +166,10 @@ class Log:
     noise: float
 
 
+UNSEEDED = "Random ops require a seed"
+"""Part of the note of a random operation without a seed, which TensorFlow 2.21 refuses under op determinism."""
+
+
 @noun
 class Note:
     """Something that could not be observed, or that the observer wants known, and of which group."""
@@ -206,6 +210,9 @@ class Observation:
     """What the metrics have summed up since they were last reset; older evidence has none."""
     silent: tuple[Silent, ...] = ()
     """Seen on the saved side, of layers that rectify; older evidence has none."""
+    generators: tuple[str, ...] = ()
+    """Generators of the process that training draws from beside TensorFlow's, `random` and `numpy.random`: no artifact holds
+    their state; older evidence has none."""
 
 
 @noun

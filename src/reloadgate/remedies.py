@@ -1,7 +1,7 @@
 """What to do about a row that does not pass: one sentence each, by group and outcome."""
 
 from reloadgate.comparison import Outcome, Row
-from reloadgate.evidence import Group
+from reloadgate.evidence import UNSEEDED, Group
 
 UNHELD = "mend what is said of loading and of predictions first: what is loaded once more is held against the first"
 
@@ -91,6 +91,8 @@ _REMEDIES: dict[tuple[Group, Outcome | None], str] = {
 }
 
 
+UNSEEDED_REMEDY = "use keras.random with a SeedGenerator in the place of tf.random: its state is kept, and put back"
+
 UNLOOKED = "mend what is named first: nothing of this was looked at before that"
 
 
@@ -103,6 +105,8 @@ def remedy(row: Row) -> str:
     """How to mend what the row found."""
     if unlooked(row) and row.group is not Group.EVIDENCE:
         return UNLOOKED
+    if UNSEEDED in row.detail:
+        return UNSEEDED_REMEDY
     return (
         _REMEDIES.get((row.group, row.outcome))
         or _REMEDIES.get((row.group, None))

@@ -113,13 +113,16 @@ def put_metrics_back(model: Any, saved: SavedEvidence, arrays: ArrayReader) -> N
 
 def put_in_place(model: Any, saved: SavedEvidence, arrays: ArrayReader, directory: Path) -> None:
     """Give a loaded model the state that no format holds, and hold every variable against the evidence."""
-    from reloadgate.live.catalog import catalog
+    from reloadgate.live.catalog import GLOBAL_SEED, catalog, demand_global_seed
     from reloadgate.live.observe import RESTORED
     from reloadgate.live.variables import read, write
 
     build_optimizer(model)
     recorded = {variable.key: variable for variable in saved.observation.variables if variable.kind is not Kind.UNTRACKED}
+    demand_global_seed(recorded)
     entries = {entry.key: entry for entry in catalog(model).entries}
+    if GLOBAL_SEED not in recorded:  # this process has drawn from it, and the one that saved had not
+        entries.pop(GLOBAL_SEED, None)
     for key, variable in recorded.items():
         if variable.kind in RESTORED and key in entries:
             write(entries[key].variable, arrays.get(variable.value))

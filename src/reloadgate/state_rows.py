@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from reloadgate.comparison import Outcome, Row
-from reloadgate.evidence import TRAIN_STEP, Group, Kind, Observation, Optimizer, ReloadedEvidence, Variable
+from reloadgate.evidence import TRAIN_STEP, UNSEEDED, Group, Kind, Observation, Optimizer, ReloadedEvidence, Variable
 from reloadgate.formats import FORMATS
 from reloadgate.rows import ABSENT, Side, advanced, array_row, row_of, setting_row, setting_rows
 
@@ -121,7 +121,8 @@ def _without_own_switches(config: Any) -> Any:
 
 
 def note_rows(expected: Observation, seen: Observation, rebuilt: bool) -> Iterator[Row]:
-    """What could not be observed: on the reloaded side alone it is broken, on the saved side unchecked."""
+    """What could not be observed: on the reloaded side alone it is broken, on the saved side unchecked. An operation that only
+    refuses to draw without a seed, which the training process had set, is not broken."""
     before = {(note.group, note.subject) for note in expected.notes}
     for note in expected.notes:
         if rebuilt and note.subject == "configuration":
@@ -130,8 +131,11 @@ def note_rows(expected: Observation, seen: Observation, rebuilt: bool) -> Iterat
         yield row_of(note.group, note.subject, Outcome.UNCHECKED, detail=detail)
     for note in seen.notes:
         if (note.group, note.subject) not in before:
-            detail = "worked in the training process, and fails after the reload"
-            yield row_of(note.group, note.subject, Outcome.BROKEN, seen=note.message, detail=detail)
+            outcome, detail = Outcome.BROKEN, "worked in the training process, and fails after the reload"
+            if UNSEEDED in note.message:
+                outcome = Outcome.UNCHECKED
+                detail = f"drew from TensorFlow's generator in the training process, whose seed no artifact holds: {note.message}"
+            yield row_of(note.group, note.subject, outcome, seen=note.message, detail=detail)
 
 
 def compile_rows(expected: Side, seen: Side, rebuilt: bool) -> Iterator[Row]:
@@ -338,13 +342,21 @@ def unheld_rows(expected: Side, seen: Side, behaves_otherwise: bool, same_enviro
         *_graphs(expected.observation, seen.observation, computed if same_environment else Outcome.NOTED),
     ]
     yield from rows or [row_of(Group.STRUCTURE, "state that is not tracked", Outcome.SAME)]
+    of_layers = {one for graph in expected.observation.graphs if graph.layer != TRAIN_STEP for one in graph.random_operations}
     for graph in expected.observation.graphs:
         for operation in graph.random_operations:
+            if graph.layer == TRAIN_STEP and operation in of_layers:
+                continue  # the step calls the layers
             detail = (
                 f"{operation} draws from TensorFlow's global generator, whose state nobody keeps: use keras.random with a "
                 "SeedGenerator"
             )
             yield row_of(Group.RANDOM_STATE, f"{graph.layer or 'model'}: {operation}", Outcome.LOST, detail=detail)
+    for generator in sorted({*expected.observation.generators, *seen.observation.generators}):
+        detail = (
+            f"training draws from the generator of `{generator}`, whose state nobody keeps: use keras.random with a SeedGenerator"
+        )
+        yield row_of(Group.RANDOM_STATE, generator, Outcome.LOST, detail=detail)
 
 
 def _untracked(expected: Side, seen: Side, outcome: Outcome) -> Iterator[Row]:

@@ -2,12 +2,14 @@
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
 from keras.src.backend.common import global_state
+from keras.src.random import seed_generator
 
 from reloadgate.arrays import Array, Kept, plain
 from reloadgate.evidence import CALL, PREDICT, SERVE, TRAIN_STEP, TRAINING, Graph, Group, Log, Output
@@ -26,9 +28,17 @@ RandomState = Mapping[str, np.ndarray[Any, Any]]
 class Behaviour:
     """A model under observation, put back to what it was after everything that it does."""
 
-    def __init__(self, look: Look, state: Held, listed: Catalog, random_state: RandomState, watching: bool) -> None:
+    def __init__(
+        self,
+        look: Look,
+        state: Held,
+        listed: Catalog,
+        random_state: RandomState,
+        training: Callable[[], AbstractContextManager[None]],
+        watching: bool,
+    ) -> None:
         self.look, self.state, self.listed, self.random_state = look, state, listed, random_state
-        self.watching, self.reached = watching, Reached()
+        self.training, self.watching, self.reached = training, watching, Reached()
         self.others: list[tuple[Any, Any]] = []
 
     def set_random_state(self) -> None:
@@ -65,7 +75,8 @@ class Behaviour:
         if serve is not None:
             yield from self._mode(SERVE, lambda: serve.function(x))
         if train:
-            yield from self._mode(TRAINING, lambda: training.function(x) if training else model(x, training=True))
+            with self.training():
+                yield from self._mode(TRAINING, lambda: training.function(x) if training else model(x, training=True))
 
     def _mode(self, mode: str, function: Callable[[], Any], twice: bool = False) -> Iterator[Output]:
         look = self.look
@@ -111,7 +122,8 @@ class Behaviour:
                 self.state.release(entry.variable for entry in self.listed.entries if entry.kind in STORED)
                 look.model.predict_function = None
                 give_back()
-            run = look.attempt(Group.RESUME, "steps", partial(self._steps, steps, number))
+            with self.training():
+                run = look.attempt(Group.RESUME, "steps", partial(self._steps, steps, number))
             self.state.put_back()
             if run is None:
                 return []
@@ -124,7 +136,7 @@ class Behaviour:
         variables = [entry.variable for entry in self.listed.entries]
         variables += [*model.variables, *(v for metric in model.metrics for v in metric.variables)]
         variables += [v for optimizer in optimizers_of(model) for v in optimizer.variables]
-        shared = global_state.get_global_attribute("global_seed_generator")
+        shared = global_state.get_global_attribute(seed_generator.GLOBAL_SEED_GENERATOR)
         variables += [] if shared is None else [shared.state]
         return {id(component.handle) for variable in variables for component in components(variable)}
 

@@ -7,7 +7,7 @@ what it was given.
 
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -17,6 +17,7 @@ from typing import Any
 import keras
 import numpy as np
 from keras.src.backend.common import global_state
+from keras.src.random import seed_generator
 from keras.src.saving import saving_lib
 from keras.src.utils.naming import to_snake_case
 
@@ -26,6 +27,9 @@ from reloadgate.live.variables import components, read
 
 STORED = (Kind.WEIGHT, Kind.SLOT)
 """Kinds that formats store: every load fills them."""
+
+GLOBAL_SEED = "global seed generator"
+"""What stands for a storage path of the generator that `keras.random` draws from where it is given no seed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -188,9 +192,15 @@ def _random_states(model: Any, paths: dict[int, str]) -> Iterator[tuple[str, Any
         path = paths.get(id(layer), layer.name)
         for position, generator in enumerate(layer._seed_generators):
             yield _join(path, "seed_generators", str(position)), generator.state
-    shared = global_state.get_global_attribute("global_seed_generator")
+    shared = global_state.get_global_attribute(seed_generator.GLOBAL_SEED_GENERATOR)
     if shared is not None:
-        yield "global seed generator", shared.state
+        yield GLOBAL_SEED, shared.state
+
+
+def demand_global_seed(keys: Container[str]) -> None:
+    """Make Keras' global seed generator where evidence has its state: a process has it only once something has drawn from it."""
+    if GLOBAL_SEED in keys:
+        seed_generator.global_seed_generator()
 
 
 def _recurrent_states(model: Any, paths: dict[int, str]) -> Iterator[tuple[str, Any]]:

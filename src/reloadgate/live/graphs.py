@@ -277,5 +277,5 @@ def _graph_of_step(graph: Any) -> Graph:
         layer=TRAIN_STEP,
         operations=hashlib.sha256(" ".join(kinds).encode()).hexdigest(),
         constants=hashlib.sha256(b"".join(constants)).hexdigest(),
-        random_operations=(),
+        random_operations=tuple(sorted({operation.type for operation in operations if _draws(operation)})),
     )

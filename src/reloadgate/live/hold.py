@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from keras.src.backend.common import global_state
+from keras.src.random import seed_generator
 from tensorflow.python.eager import context as eager_context
 from tensorflow.python.framework import config as tf_config
 from tensorflow.python.ops import summary_ops_v2
@@ -115,22 +116,76 @@ _ABSENT = object()
 def held(model: Any, listed: Catalog) -> Iterator[Held]:
     """Hold a model and the process' random state while the block runs, then put everything back."""
     names = copy.copy(global_state.get_global_attribute("object_name_uids"))
+    with _generators_held():
+        state = Held(model, listed)
+        try:
+            yield state
+        finally:
+            state.put_back()
+            state.put_back_attributes()
+            if names is not None:
+                global_state.set_global_attribute("object_name_uids", names)
+
+
+@contextmanager
+def _generators_held() -> Iterator[None]:
+    """What Python, NumPy and TensorFlow draw next is afterwards what it was, and Keras' global seed generator is there only if it
+    was: the catalog lists it then, and its state is held with the variables."""
     python_state, numpy_state = random.getstate(), np.random.get_state()
+    shared = global_state.get_global_attribute(seed_generator.GLOBAL_SEED_GENERATOR)
     context = eager_context.context()
     tf_seed, tf_rng = context._seed, copy.deepcopy(getattr(context, "_rng", None))
-    state = Held(model, listed)
     try:
-        yield state
+        yield
     finally:
-        state.put_back()
-        state.put_back_attributes()
         random.setstate(python_state)
         np.random.set_state(numpy_state)
         context._seed = tf_seed
         if tf_rng is not None:
             context._rng = tf_rng
-        if names is not None:
-            global_state.set_global_attribute("object_name_uids", names)
+        if shared is None:
+            global_state.set_global_attribute(seed_generator.GLOBAL_SEED_GENERATOR, None)
+
+
+@contextmanager
+def fixed_generators(drawn: set[str], unseeded_too: bool) -> Iterator[None]:
+    """The process' generators from one place, the same in every process, while the block trains.
+
+    What a train step draws from them, as the share of a mixup, is no part of the model, and two processes can be compared only
+    where both draw the same.
+
+    Args:
+        drawn: takes the names of the generators that were drawn from; TensorFlow's where it ran eagerly, since a graph shows it.
+        unseeded_too: TensorFlow's generator also where nobody has set a seed. Random operations raise then, and that is told of
+            the process that saves; the one that reloads has what the other had.
+    """
+    with _generators_held():
+        random.seed(_PLACE)
+        np.random.seed(_PLACE)
+        context = eager_context.context()
+        if unseeded_too or context._seed is not None:
+            # As `tf.random.set_seed`, which would also begin the caller's own eager operations anew.
+            context._seed, context._rng = _PLACE, random.Random(_PLACE)
+        before = _places()
+        try:
+            yield
+        finally:
+            drawn |= {name for name, place in _places().items() if place != before[name]}
+
+
+def _places() -> dict[str, object]:
+    """How far each generator is."""
+    _, numbers, *position = np.random.get_state()
+    eager = getattr(eager_context.context(), "_rng", None)
+    return {
+        "random": random.getstate(),
+        "numpy.random": (np.asarray(numbers).tobytes(), *position),
+        "tf.random": eager.getstate() if eager is not None else None,
+    }
+
+
+_PLACE = 1_618_033_989
+"""A seed that nobody sets."""
 
 
 @contextmanager

@@ -10,6 +10,8 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import keras
@@ -22,7 +24,17 @@ from reloadgate.evidence import CALL, Graph, Group, Kind, Observation, Optimizer
 from reloadgate.formats.built import build_optimizer
 from reloadgate.live import hold
 from reloadgate.live.behaviour import Behaviour, RandomState, Run, final_of, log_of, named_outputs, put_random_state
-from reloadgate.live.catalog import STORED, Catalog, assets, catalog, metrics_state, optimizers_of, with_untracked, within
+from reloadgate.live.catalog import (
+    STORED,
+    Catalog,
+    assets,
+    catalog,
+    demand_global_seed,
+    metrics_state,
+    optimizers_of,
+    with_untracked,
+    within,
+)
 from reloadgate.live.graphs import Traced, graphs, trace, trace_predict, untracked
 from reloadgate.live.look import Look, as_fit_gives_it
 from reloadgate.live.reach import silent
@@ -68,7 +80,8 @@ def observe(
         first: called once the model and its optimizer are built, before the model does anything: `save` writes the artifacts
             there, because steps may move what nobody can put back.
     """
-    look = Look(model, probe, arrays)
+    look, drawn = Look(model, probe, arrays), set[str]()
+    training = partial(hold.fixed_generators, drawn, unseeded_too=not repeat)
     if not model.built and probe.rows:
         look.attempt(Group.STRUCTURE, "build", lambda: model(look.inputs[0], training=False))
     was_built = {id(optimizer): bool(optimizer.built) for optimizer in optimizers_of(model)}
@@ -76,13 +89,14 @@ def observe(
     # Before anything is written: Keras takes the optimizer out of the settings of a model that it writes as `.h5`.
     config = look.attempt(Group.STRUCTURE, "configuration", lambda: _stored_config(model))
     first()
+    demand_global_seed(random_state or ())
     listed = catalog(model)
     with hold.held(model, listed) as state, hold.deterministic_operations(), hold.no_summaries(), ThreadPoolExecutor(1) as beside:
-        shown = _Graphs(look, state, listed, predict=behaves, serve=behaves and serve, train=behaves and train)
+        shown = _Graphs(look, state, listed, training, predict=behaves, serve=behaves and serve, train=behaves and train)
         listed = shown.listed
         kept, metrics = tuple(_assets(look, listed)), tuple(_metrics(look))
         optimizers = tuple(_optimizer(look, path, o, listed, was_built.get(id(o), False)) for path, o in listed.optimizers)
-        behaviour = Behaviour(look, state, listed, random_state or {}, watching=repeat)
+        behaviour = Behaviour(look, state, listed, random_state or {}, training, watching=repeat)
         outputs, runs = tuple(behaviour.called()) if behaves else (), list[Run]()
         # Values are described while TensorFlow prepares the first `predict`, which keeps one core and no Python busy.
         describing = beside.submit(_described, state, listed, arrays)
@@ -131,6 +145,7 @@ def observe(
         notes=tuple(look.notes),
         metrics=metrics,
         silent=silent(behaviour.reached),
+        generators=tuple(sorted(drawn)),
     )
 
 
@@ -164,14 +179,25 @@ GLANCED = CALL
 class _Graphs:
     """The model's graphs that are wanted, where it can be traced: Python that only runs eagerly cannot, and is no fault."""
 
-    def __init__(self, look: Look, state: hold.Held, listed: Catalog, *, predict: bool, serve: bool, train: bool) -> None:
+    def __init__(
+        self,
+        look: Look,
+        state: hold.Held,
+        listed: Catalog,
+        training: Callable[[], AbstractContextManager[None]],
+        *,
+        predict: bool,
+        serve: bool,
+        train: bool,
+    ) -> None:
         self._look, self._state = look, state
         model, x, layers = look.model, look.inputs[0] if look.inputs else None, listed.layers
         batch = keras.tree.lists_to_tuples(keras.utils.pack_x_y_sample_weight(as_fit_gives_it(x)))
         eager = getattr(model, "run_eagerly", False)
         self.predict = self._traced(lambda: trace_predict(model, batch, layers)) if predict and not eager else None
         self.serve = self._traced(lambda: trace(model, x, False, layers)) if serve else None  # as an export, which is a graph
-        self.training = self._traced(lambda: trace(model, x, True, layers)) if train and not eager else None
+        with training():
+            self.training = self._traced(lambda: trace(model, x, True, layers)) if train and not eager else None
         known = {id(component) for entry in listed.entries for component in components(entry.variable)}
         known |= {id(c) for metric in model.metrics for v in metric.variables for c in components(v)}
         traced = [one for one in (self.predict, self.serve, self.training) if one is not None]
