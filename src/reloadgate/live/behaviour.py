@@ -8,12 +8,10 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras.src.backend.common import global_state
-from keras.src.random import seed_generator
 
 from reloadgate.arrays import Array, Kept, plain
 from reloadgate.evidence import CALL, PREDICT, SERVE, TRAIN_STEP, TRAINING, Graph, Group, Log, Output
-from reloadgate.live.catalog import STORED, Catalog, Entry, optimizers_of
+from reloadgate.live.catalog import STORED, Catalog, Entry, global_seed, optimizers_of
 from reloadgate.live.graphs import Traced, step_graphs
 from reloadgate.live.hold import Held
 from reloadgate.live.look import Look, as_fit_gives_it, noise_between
@@ -136,7 +134,7 @@ class Behaviour:
         variables = [entry.variable for entry in self.listed.entries]
         variables += [*model.variables, *(v for metric in model.metrics for v in metric.variables)]
         variables += [v for optimizer in optimizers_of(model) for v in optimizer.variables]
-        shared = global_state.get_global_attribute(seed_generator.GLOBAL_SEED_GENERATOR)
+        shared = global_seed()
         variables += [] if shared is None else [shared.state]
         return {id(component.handle) for variable in variables for component in components(variable)}
 

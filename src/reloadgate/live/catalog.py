@@ -31,6 +31,9 @@ STORED = (Kind.WEIGHT, Kind.SLOT)
 GLOBAL_SEED = "global seed generator"
 """What stands for a storage path of the generator that `keras.random` draws from where it is given no seed."""
 
+KERAS_GLOBAL_SEED = "global_seed_generator"
+"""Its name among what Keras keeps for a process."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
@@ -192,13 +195,18 @@ def _random_states(model: Any, paths: dict[int, str]) -> Iterator[tuple[str, Any
         path = paths.get(id(layer), layer.name)
         for position, generator in enumerate(layer._seed_generators):
             yield _join(path, "seed_generators", str(position)), generator.state
-    shared = global_state.get_global_attribute(seed_generator.GLOBAL_SEED_GENERATOR)
+    shared = global_seed()
     if shared is not None:
         yield GLOBAL_SEED, shared.state
 
 
+def global_seed() -> Any:
+    """Keras' global seed generator; None in a process in which nothing has drawn from it."""
+    return global_state.get_global_attribute(KERAS_GLOBAL_SEED)
+
+
 def demand_global_seed(keys: Container[str]) -> None:
-    """Make Keras' global seed generator where evidence has its state: a process has it only once something has drawn from it."""
+    """Make Keras' global seed generator, where evidence has its state."""
     if GLOBAL_SEED in keys:
         seed_generator.global_seed_generator()
 

@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from keras.src.backend.common import global_state
-from keras.src.random import seed_generator
 from tensorflow.python.eager import context as eager_context
 from tensorflow.python.framework import config as tf_config
 from tensorflow.python.ops import summary_ops_v2
 from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
 
-from reloadgate.live.catalog import Catalog, within
+from reloadgate.live.catalog import KERAS_GLOBAL_SEED, Catalog, global_seed, within
 from reloadgate.live.variables import components
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic)
@@ -132,7 +131,7 @@ def _generators_held() -> Iterator[None]:
     """What Python, NumPy and TensorFlow draw next is afterwards what it was, and Keras' global seed generator is there only if it
     was: the catalog lists it then, and its state is held with the variables."""
     python_state, numpy_state = random.getstate(), np.random.get_state()
-    shared = global_state.get_global_attribute(seed_generator.GLOBAL_SEED_GENERATOR)
+    shared = global_seed()
     context = eager_context.context()
     tf_seed, tf_rng = context._seed, copy.deepcopy(getattr(context, "_rng", None))
     try:
@@ -144,7 +143,7 @@ def _generators_held() -> Iterator[None]:
         if tf_rng is not None:
             context._rng = tf_rng
         if shared is None:
-            global_state.set_global_attribute(seed_generator.GLOBAL_SEED_GENERATOR, None)
+            global_state.set_global_attribute(KERAS_GLOBAL_SEED, None)
 
 
 @contextmanager
