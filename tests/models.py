@@ -661,6 +661,26 @@ def shifted() -> keras.Model:
 
 
 @keras.saving.register_keras_serializable("reloadgate_tests")
+class Projected(layers.Layer):
+    """Draws when it is made what it multiplies with, from TensorFlow's generator, and saves it nowhere."""
+
+    def __init__(self, **options: Any) -> None:
+        import tensorflow as tf
+
+        super().__init__(**options)
+        self.projection = tf.random.normal([4, 4])
+
+    def call(self, x: Any) -> Any:
+        return x @ self.projection
+
+
+def projected() -> keras.Model:
+    model = keras.Sequential([keras.Input((4,)), Projected(), layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    return model
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
 class Noisy(layers.Layer):
     """Adds noise of TensorFlow's global generator, when it predicts too."""
 

@@ -146,6 +146,25 @@ def test_what_was_drawn_when_a_layer_was_made_and_is_in_no_file_is_lost(
     assert {"structure", "resume"} <= set(failing(verdict))
 
 
+def test_so_it_is_with_the_usual_seed_where_operations_were_deterministic_throughout(
+    keras: Any, models: Any, tmp_path: Path, check: Check
+) -> None:
+    """The fresh process needs a seed then: with the same one it would draw the same."""
+    import tensorflow as tf
+    from tensorflow.python.framework import config as tf_config
+
+    tf.config.experimental.enable_op_determinism()
+    try:
+        keras.utils.set_random_seed(0)
+        model, batch = models.projected(), models.data("projected")
+        model.fit(*batch, epochs=1, batch_size=8, verbose=0)
+        reloadgate.save(model, tmp_path / "1", probe=batch, imports=("models",), code_path=(str(HERE),), location="any")
+    finally:
+        tf_config.disable_op_determinism()
+    verdict = check(tmp_path / "1")
+    assert {"structure", "predictions"} <= set(failing(verdict))
+
+
 @pytest.mark.parametrize("seeded", [True, False])
 def test_predictions_that_draw_without_a_seed_are_not_proved_and_not_broken(
     seeded: bool, keras: Any, models: Any, tmp_path: Path, check: Check

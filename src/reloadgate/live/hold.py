@@ -21,6 +21,7 @@ from tensorflow.python.ops import summary_ops_v2
 from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
 
 from reloadgate.live.catalog import KERAS_GLOBAL_SEED, Catalog, global_seed, within
+from reloadgate.live.environment import NOBODYS_SEED
 from reloadgate.live.variables import components
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic)
@@ -159,12 +160,12 @@ def fixed_generators(drawn: set[str], unseeded_too: bool) -> Iterator[None]:
             the process that saves; the one that reloads has what the other had.
     """
     with _generators_held():
-        random.seed(_PLACE)
-        np.random.seed(_PLACE)
+        random.seed(NOBODYS_SEED)
+        np.random.seed(NOBODYS_SEED)
         context = eager_context.context()
         if unseeded_too or context._seed is not None:
             # As `tf.random.set_seed`, which would also begin the caller's own eager operations anew.
-            context._seed, context._rng = _PLACE, random.Random(_PLACE)
+            context._seed, context._rng = NOBODYS_SEED, random.Random(NOBODYS_SEED)
         before = _places()
         try:
             yield
@@ -181,10 +182,6 @@ def _places() -> dict[str, object]:
         "numpy.random": (np.asarray(numbers).tobytes(), *position),
         "tf.random": eager.getstate() if eager is not None else None,
     }
-
-
-_PLACE = 1_618_033_989
-"""A seed that nobody sets."""
 
 
 @contextmanager
