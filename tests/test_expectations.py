@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from reloadgate.comparison import ArtifactFacts, Comparison, ModelComparison, Outcome, Row
@@ -67,8 +67,23 @@ POLICIES = st.sampled_from(
 )
 
 
+SAME_BY_LUCK = Row(
+    model="m",
+    artifact="model.keras",
+    group=Group.RESUME,
+    subject="s",
+    outcome=Outcome.SAME,
+    dtype="float32",
+    scale=1.0,
+    noise=0.5,
+)
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(rows(), max_size=5), st.booleans(), POLICIES)
+@example([SAME_BY_LUCK], True, {})
+@example([replace(SAME_BY_LUCK, scale=0.0)], False, {})
+@example([replace(SAME_BY_LUCK, group=Group.WEIGHTS)], True, {})
 def test_the_suite_succeeds_exactly_where_the_judge_passes(found: list[Row], same: bool, setting: dict) -> None:
     policy = policy_from(setting)
     comparison = comparison_of(found, same)

@@ -47,6 +47,7 @@ def _lines(comparison: Comparison, policy: Policy) -> Iterator[tuple[Group, Line
 def _line(row: Row, same_environment: bool) -> Line:
     differs = row.outcome is Outcome.DIFFERS and row.difference is not None
     largest = row.difference.max_abs if differs and row.difference else 0.0
+    capped = differs or (row.outcome is Outcome.SAME and row.group is Group.RESUME)  # the same steps once may be luck
     above_noise = largest if largest > row.noise else 0.0
     computed_elsewhere = row.group in COMPUTED and not same_environment
     signal = float(row.scale != 0) if computed_elsewhere else row.scale
@@ -64,6 +65,6 @@ def _line(row: Row, same_environment: bool) -> Line:
         "environment": HERE if same_environment else ELSEWHERE,
         "difference": above_noise / row.scale if computed_elsewhere and row.scale else above_noise,
         "signal": signal if differs and above_noise else UNMEASURED,
-        "noise_excess": row.noise / row.scale if differs and row.scale else (UNMEASURED if differs and row.noise else 0.0),
+        "noise_excess": row.noise / row.scale if capped and row.scale else (UNMEASURED if capped and row.noise else 0.0),
         "flips": float(row.flips or 0) if above_noise else 0.0,
     }
