@@ -642,6 +642,13 @@ def mixing(source: str = "numpy.random", eagerly: bool = False) -> keras.Model:
     return model
 
 
+def _answering(layer: layers.Layer) -> keras.Model:
+    """A layer that draws, and one after it that trains."""
+    model = keras.Sequential([keras.Input((4,)), layer, layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    return model
+
+
 @keras.saving.register_keras_serializable("reloadgate_tests")
 class Shifted(layers.Layer):
     """Draws when it is made what it adds in training, and saves it nowhere."""
@@ -655,9 +662,7 @@ class Shifted(layers.Layer):
 
 
 def shifted() -> keras.Model:
-    model = keras.Sequential([keras.Input((4,)), Shifted(), layers.Dense(1)])
-    model.compile(keras.optimizers.Adam(0.01), "mse")
-    return model
+    return _answering(Shifted())
 
 
 @keras.saving.register_keras_serializable("reloadgate_tests")
@@ -675,9 +680,7 @@ class Projected(layers.Layer):
 
 
 def projected() -> keras.Model:
-    model = keras.Sequential([keras.Input((4,)), Projected(), layers.Dense(1)])
-    model.compile(keras.optimizers.Adam(0.01), "mse")
-    return model
+    return _answering(Projected())
 
 
 @keras.saving.register_keras_serializable("reloadgate_tests")
@@ -691,9 +694,7 @@ class Noisy(layers.Layer):
 
 
 def noisy() -> keras.Model:
-    model = keras.Sequential([keras.Input((4,)), Noisy(), layers.Dense(1)])
-    model.compile(keras.optimizers.Adam(0.01), "mse")
-    return model
+    return _answering(Noisy())
 
 
 class Count:

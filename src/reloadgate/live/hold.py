@@ -156,8 +156,8 @@ def fixed_generators(drawn: set[str], unseeded_too: bool) -> Iterator[None]:
 
     Args:
         drawn: takes the names of the generators that were drawn from; TensorFlow's where it ran eagerly, since a graph shows it.
-        unseeded_too: TensorFlow's generator also where nobody has set a seed. Random operations raise then, and that is told of
-            the process that saves; the one that reloads has what the other had.
+        unseeded_too: TensorFlow's generator also where nobody has set a seed, in the process that reloads. In the one that saves
+            random operations raise without any, and are told of.
     """
     with _generators_held():
         random.seed(NOBODYS_SEED)
