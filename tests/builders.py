@@ -13,8 +13,7 @@ import numpy as np
 
 from reloadgate.arrays import Array, ArrayReader, ArrayWriter
 from reloadgate.compare import compare
-from reloadgate.comparison import ArtifactFacts, Comparison, ModelComparison, Outcome, Row
-from reloadgate.differences import Difference
+from reloadgate.comparison import ArtifactFacts, Comparison, Difference, ModelComparison, Outcome, Row
 from reloadgate.evidence import (
     EVIDENCE_DIR,
     Artifact,

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import kept
-from reloadgate.arrays import SKETCH_BLOCK, WHOLE_BYTES, ArrayReader, ArrayWriter, Kept, array_digest, np_dtype, sketch
+from reloadgate.arrays import WHOLE_BYTES, ArrayReader, ArrayWriter, Kept
 from reloadgate.errors import UnreadableRecordError
+from reloadgate.ndarrays import SKETCH_BLOCK, array_digest, np_dtype, sketch
 
 BFLOAT16 = np_dtype("bfloat16")
 MANY = WHOLE_BYTES // 4 + 5
@@ -181,6 +182,30 @@ def test_values_that_are_not_those_that_the_evidence_describes_are_refused(tmp_p
     (array,), _ = kept(tmp_path, np.arange(5.0))
     with pytest.raises(UnreadableRecordError, match="not the array that the evidence describes"):
         rewritten(tmp_path / "altered.npz", value=other).get(array)
+
+
+@pytest.mark.parametrize("values", [[], [0.5], [1.0, float("nan"), float("-inf"), -0.0]], ids=len)
+def test_a_vector_is_read_as_the_array_is(tmp_path: Path, values: list[float]) -> None:
+    (array,), (reader,) = kept(tmp_path, np.array(values))
+    assert np.array(reader.vector(array)).tobytes() == reader.get(array).tobytes() == np.array(values).tobytes()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [np.arange(5.0) + 1, np.arange(5), np.arange(4.0), np.arange(5, dtype=np.float32), np.array(["a"]), np.zeros(0)],
+    ids=["values", "dtype", "length", "width", "text", "empty"],
+)
+def test_a_vector_that_is_not_what_the_evidence_describes_is_refused(tmp_path: Path, other: np.ndarray) -> None:
+    (array,), _ = kept(tmp_path, np.arange(5.0))
+    with pytest.raises(UnreadableRecordError, match="not the array that the evidence describes"):
+        rewritten(tmp_path / "altered.npz", value=other).vector(array)
+
+
+@pytest.mark.parametrize("value", [np.arange(5), np.arange(6.0, dtype=np.float32), large()], ids=["int64", "float32", "sketch"])
+def test_what_is_no_vector_of_doubles_is_not_read_as_one(tmp_path: Path, value: np.ndarray) -> None:
+    (array,), (reader,) = kept(tmp_path, value)
+    with pytest.raises(UnreadableRecordError, match="not the array that the evidence describes"):
+        reader.vector(array)
 
 
 def test_an_array_that_is_not_in_the_file_is_refused_by_name(tmp_path: Path) -> None:

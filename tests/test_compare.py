@@ -34,7 +34,6 @@ from builders import (
     probe,
     values,
 )
-from reloadgate.arrays import np_dtype
 from reloadgate.behaviour_rows import prediction_rows
 from reloadgate.compare import compare
 from reloadgate.comparison import Comparison, Outcome, Row
@@ -57,6 +56,7 @@ from reloadgate.evidence import (
     write_evidence,
 )
 from reloadgate.judge import judge
+from reloadgate.ndarrays import np_dtype
 from reloadgate.policy import Policy, read_yaml
 from reloadgate.project import EVIDENCE, PARAMS, RECORDS, declared, read_records, write_record
 from reloadgate.rows import Side

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from builders import kept
-from reloadgate.arrays import SKETCH_BLOCK, WHOLE_BYTES, Kept, np_dtype, sketch
-from reloadgate.differences import Difference, kept_difference, value_difference
+from reloadgate.arrays import WHOLE_BYTES, Kept
+from reloadgate.comparison import Difference
+from reloadgate.differences import kept_difference, value_difference
+from reloadgate.ndarrays import SKETCH_BLOCK, np_dtype, sketch
 
 BFLOAT16 = np_dtype("bfloat16")
 FLOATS = [np.dtype(np.float16), BFLOAT16, np.dtype(np.float32), np.dtype(np.float64)]

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from reloadgate.comparison import ArtifactFacts, Comparison, ModelComparison, Outcome, Row
-from reloadgate.differences import Difference
+from reloadgate.comparison import ArtifactFacts, Comparison, Difference, ModelComparison, Outcome, Row
 from reloadgate.evidence import Capability, Group
 from reloadgate.expectations import Checked, agreed, check
 from reloadgate.judge import ALWAYS, TO_RESUME, judge

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from reloadgate.arrays import np_dtype
 from reloadgate.errors import UnreadableRecordError, UsageError
+from reloadgate.ndarrays import np_dtype
 from reloadgate.probe import Probe, leaves, map_leaves
 
 X, Y, W = np.arange(12, dtype=np.float32).reshape(3, 4), np.array([0, 1, 2]), np.array([1.0, 0.5, 0.0])

@@ -1,10 +1,8 @@
 """Rows of what a model does: predictions, determinism, resumed steps."""
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
-
-import numpy as np
 
 from reloadgate.arrays import Array
 from reloadgate.comparison import Outcome, Row
@@ -38,6 +36,8 @@ def _prediction(subject: str, then: Output, expected: Side, now: Output, seen: S
             return row_of(Group.PREDICTIONS, subject, Outcome.CHANGED, seen="NaN", detail=detail)
     row = array_row(Group.PREDICTIONS, subject, then.value, expected, now.value, seen, noise=then.noise)
     if row.outcome is Outcome.DIFFERS:
+        from reloadgate.differences import changed_decisions
+
         flips = changed_decisions(expected.arrays.get(then.value), seen.arrays.get(now.value))
         row = replace(row, flips=flips, detail=f"predictions drift; {flips} decisions flip")
     return row
@@ -48,17 +48,7 @@ def _not_numbers(array: Array) -> int:
 
 
 def _size(array: Array) -> int:
-    return int(np.prod(array.shape))
-
-
-def changed_decisions(expected: np.ndarray[Any, Any], seen: np.ndarray[Any, Any]) -> int:
-    """Rows whose decision changed: the largest of several columns, the sign of one."""
-    if expected.dtype.kind in "SUcb" or expected.ndim < 1:
-        return 0
-    expected, seen = expected.astype(np.float64), seen.astype(np.float64)  # bfloat16 is no number of NumPy's
-    decide: Callable[[Any], Any]
-    decide = np.sign if expected.ndim < 2 or expected.shape[-1] == 1 else lambda a: np.argmax(a, axis=-1)
-    return int(np.count_nonzero(decide(expected) != decide(seen)))
+    return math.prod(array.shape)
 
 
 def agreement_rows(first: Side, other: Side, saved: Observation) -> Iterator[Row]:

@@ -2,7 +2,6 @@
 
 from enum import StrEnum
 
-from reloadgate.differences import Difference
 from reloadgate.evidence import Capability, Group
 from reloadgate.nouns import noun
 
@@ -24,6 +23,22 @@ class Outcome(StrEnum):
     UNCHECKED = "unchecked"
     SKIPPED = "skipped"
     NOTED = "noted"
+
+
+@noun
+class Difference:
+    """How far `seen` is from `expected`; finite numbers only."""
+
+    max_abs: float
+    mean_abs: float
+    max_rel: float
+    """Largest difference relative to the larger of the two magnitudes at the same place, 0 where both are 0."""
+    max_ulp: int | None
+    """Largest distance in units of the last place; None for integers, text and where only a sketch was kept."""
+    differing: int
+    """Elements that differ; -1 where only a sketch was kept."""
+    estimated: bool
+    """True where the evidence keeps a sketch: the figures are then estimates, the inequality is certain."""
 
 
 @noun

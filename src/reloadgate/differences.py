@@ -1,29 +1,15 @@
 """How far apart two arrays are: pure numpy, NaN and infinity explicit, no tolerance."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from reloadgate.arrays import Array, ArrayReader, Kept, np_dtype
-from reloadgate.nouns import noun
+from reloadgate.arrays import Array, ArrayReader, Kept
+from reloadgate.comparison import Difference
+from reloadgate.ndarrays import np_dtype
 
 _ORDERED: dict[int, type[np.signedinteger[Any]]] = {2: np.int16, 4: np.int32, 8: np.int64}
-
-
-@noun
-class Difference:
-    """How far `seen` is from `expected`; finite numbers only."""
-
-    max_abs: float
-    mean_abs: float
-    max_rel: float
-    """Largest difference relative to the larger of the two magnitudes at the same place, 0 where both are 0."""
-    max_ulp: int | None
-    """Largest distance in units of the last place; None for integers, text and where only a sketch was kept."""
-    differing: int
-    """Elements that differ; -1 where only a sketch was kept."""
-    estimated: bool
-    """True where the evidence keeps a sketch: the figures are then estimates, the inequality is certain."""
 
 
 SMALLEST = 5e-324
@@ -82,6 +68,16 @@ def kept_difference(expected: Array, theirs: ArrayReader, seen: Array, ours: Arr
         differing=-1,
         estimated=True,
     )
+
+
+def changed_decisions(expected: np.ndarray[Any, Any], seen: np.ndarray[Any, Any]) -> int:
+    """Rows whose decision changed: the largest of several columns, the sign of one."""
+    if expected.dtype.kind in "SUcb" or expected.ndim < 1:
+        return 0
+    expected, seen = expected.astype(np.float64), seen.astype(np.float64)  # bfloat16 is no number of NumPy's
+    decide: Callable[[Any], Any]
+    decide = np.sign if expected.ndim < 2 or expected.shape[-1] == 1 else lambda a: np.argmax(a, axis=-1)
+    return int(np.count_nonzero(decide(expected) != decide(seen)))
 
 
 _NONE = Difference(max_abs=0.0, mean_abs=0.0, max_rel=0.0, max_ulp=0, differing=0, estimated=False)

@@ -10,9 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from reloadgate.arrays import Array, ArrayReader
-from reloadgate.behaviour_rows import changed_decisions
 from reloadgate.comparison import Comparison, Outcome
-from reloadgate.differences import kept_difference
+from reloadgate.differences import changed_decisions, kept_difference
 from reloadgate.errors import ReloadgateError, UsageError
 from reloadgate.evidence import EVIDENCE_DIR, PREDICT, Kind, SavedEvidence, read_saved
 from reloadgate.extras import need

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from reloadgate.arrays import Array, ArrayReader
 from reloadgate.files import sha256_file
-from reloadgate.nouns import canonical, digest, from_dict, noun, read_record, to_dict, write_json
+from reloadgate.nouns import digest, from_dict, noun, read_json, readable, to_dict, write_json
 
 EVIDENCE_DIR = "evidence"
 """The folder inside a model version that holds its evidence: `evidence.json`, `arrays.npz` and the probe."""
@@ -385,9 +385,13 @@ def read_sealed(kind: type[E], directory: Path) -> Unsealed[E]:
     Raises:
         UnreadableRecordError: missing, or not such evidence. A broken seal does not raise: it is a row of the comparison.
     """
-    sealed = read_record(Sealed, directory / "evidence.json")
-    raw = canonical(sealed.record)
-    record = from_dict(kind, sealed.record, str(directory), raw)
+    path = directory / "evidence.json"
+    data = read_json(path)
+    inner = data.get("record") if isinstance(data, dict) else None
+    # The record is most of the file: it is made canonical and read once, and not a second time as a part of what seals it.
+    sealed = from_dict(Sealed, {**data, "record": {}} if isinstance(inner, dict) else data, str(path))
+    raw = readable(inner, str(path))
+    record = from_dict(kind, inner, str(directory), raw)
     return Unsealed(record, sealed.sha256, hashlib.sha256(raw).hexdigest() == sealed.sha256)
 
 

@@ -4,8 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from reloadgate.comparison import ArtifactFacts, Comparison, ModelComparison, Outcome, Row
-from reloadgate.differences import Difference
+from reloadgate.comparison import ArtifactFacts, Comparison, Difference, ModelComparison, Outcome, Row
 from reloadgate.evidence import Capability, Group
 from reloadgate.nouns import SCHEMA_VERSION, noun
 from reloadgate.policy import Containment, Location, OwnLoader, Policy, RandomState, Relative

@@ -52,7 +52,7 @@ def from_dict(cls: type[T], data: Any, where: str = "", raw: bytes | None = None
     """Read a record strictly.
 
     Args:
-        raw: the data's canonical JSON, where the caller has made it already.
+        raw: the data's canonical JSON, where the caller has made it already (`readable`).
 
     Raises:
         UnreadableRecordError: an unknown, missing or mistyped field; the message names its path.
@@ -61,15 +61,23 @@ def from_dict(cls: type[T], data: Any, where: str = "", raw: bytes | None = None
 
     _check_schema(data, where)
     try:
-        raw = raw or canonical(data)  # refuses 1e999 and lone surrogates, which JSON has words for
-    except (ValueError, UnicodeError) as error:
-        raise UnreadableRecordError(f"{where or cls.__name__}: it holds a value that no record has: {error}") from None
-    try:
-        made: T = reader_of(cls).validate_json(raw, strict=True)
+        made: T = reader_of(cls).validate_json(raw or readable(data, where or cls.__name__), strict=True)
     except ValidationError as error:
         problems = "; ".join(_problem(e["loc"], e["msg"]) for e in error.errors()[:5])
         raise UnreadableRecordError(f"{where or cls.__name__}: not a {cls.__name__}: {problems}") from None
     return made
+
+
+def readable(data: Any, where: str) -> bytes:
+    """The canonical JSON of what was read, which refuses 1e999 and lone surrogates: JSON has words for them, records have not.
+
+    Raises:
+        UnreadableRecordError: there is such a value in it.
+    """
+    try:
+        return canonical(data)
+    except (ValueError, UnicodeError) as error:
+        raise UnreadableRecordError(f"{where}: it holds a value that no record has: {error}") from None
 
 
 def _problem(location: Iterable[str | int], message: str) -> str:

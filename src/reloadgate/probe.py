@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from reloadgate.arrays import dtype_name, open_npz, plain, restored, storable
+from reloadgate.arrays import open_npz
 from reloadgate.errors import UnreadableRecordError, UsageError
 from reloadgate.files import write_atomically
+from reloadgate.ndarrays import dtype_name, plain, read_npy, restored, storable
 
 Leaf = np.ndarray[Any, Any]
 
@@ -86,9 +87,13 @@ class Probe:
             UnreadableRecordError: the file is missing or is no probe.
         """
         try:
-            with open_npz(path) as members:
-                structure = json.loads(str(members["structure"]))
-                return cls(*(_unspec(part, members.__getitem__) for part in structure))
+            members = open_npz(path)
+
+            def member(name: str) -> Leaf:
+                return read_npy(members.read(f"{name}.npy"))
+
+            structure = json.loads(str(member("structure")))
+            return cls(*(_unspec(part, member) for part in structure))
         except Exception as error:  # zipfile, zlib, json and numpy each have their own
             raise UnreadableRecordError(f"{path} is not a probe: {error!r}") from None
 

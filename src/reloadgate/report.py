@@ -12,16 +12,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO, StringIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reloadgate.comparison import Comparison, ModelComparison, Outcome, Row
-from reloadgate.drift import Drift
 from reloadgate.evidence import Group
 from reloadgate.files import remove_abandoned, scratch, write_atomically
 from reloadgate.nouns import SCHEMA_VERSION, indented, to_dict, write_json
 from reloadgate.policy import Policy
 from reloadgate.text import one_line
 from reloadgate.verdict import ModelVerdict, Status, Verdict, worst, worst_first
+
+if TYPE_CHECKING:
+    from reloadgate.drift import Drift
 
 VERDICT = "verdict.json"
 METRICS = "metrics.json"
@@ -83,7 +85,7 @@ def publish(
     verdict: Verdict,
     comparison: Comparison | None,
     evidence: Path | None = None,
-    drifts: Sequence[Drift] = (),
+    drifts: "Sequence[Drift]" = (),
 ) -> None:
     """Write every report of a verdict; the verdict itself last, so that a PASS on file has its reports beside it.
 
@@ -158,7 +160,7 @@ def write_loss_curve(reports: Path, comparison: Comparison) -> None:
     write_atomically(reports / LOSS_CURVE, stream.getvalue().encode())
 
 
-def _markdown(verdict: Verdict, drifts: Sequence[Drift]) -> str:
+def _markdown(verdict: Verdict, drifts: "Sequence[Drift]") -> str:
     """For a pull request: as short as what is to say allows, and never more than GitHub takes."""
     from reloadgate.page import template
 
@@ -199,7 +201,7 @@ def _junit(verdict: Verdict) -> bytes:
 # Metrics
 
 
-def metrics(verdict: Verdict, comparison: Comparison | None, drifts: Sequence[Drift] = ()) -> dict[str, Any]:
+def metrics(verdict: Verdict, comparison: Comparison | None, drifts: "Sequence[Drift]" = ()) -> dict[str, Any]:
     """Per model what DVC compares between commits: no NaN, and magnitudes that survive five decimals."""
     past = {drift.model: {"against": _drift_metrics(drift)} for drift in drifts}
     compared = {model.model: model for model in comparison.models} if comparison else {}
@@ -211,7 +213,7 @@ def metrics(verdict: Verdict, comparison: Comparison | None, drifts: Sequence[Dr
     }
 
 
-def _drift_metrics(drift: Drift) -> dict[str, Any]:
+def _drift_metrics(drift: "Drift") -> dict[str, Any]:
     """What can be told of it; a figure that cannot is left out."""
     figures = {
         "revision": drift.revision,

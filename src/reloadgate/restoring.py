@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from reloadgate.arrays import ArrayReader, ArrayWriter, array_digest
+from reloadgate.arrays import ArrayReader, ArrayWriter
 from reloadgate.errors import RefusedError
 from reloadgate.evidence import (
     EVIDENCE_DIR,
@@ -21,6 +21,7 @@ from reloadgate.files import project_root, scratch, sha256_file
 from reloadgate.formats import belongs, format_named, own
 from reloadgate.formats.built import build_optimizer
 from reloadgate.inspection import HARMLESS, all_findings, inspect, said
+from reloadgate.ndarrays import array_digest
 from reloadgate.probe import Probe
 from reloadgate.project import read_limits
 

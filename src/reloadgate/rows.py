@@ -1,13 +1,11 @@
 """What the rows of a comparison are made with: pure, evidence in, rows out."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from reloadgate.arrays import Array, ArrayReader
 from reloadgate.comparison import Outcome, Row
-from reloadgate.differences import kept_difference
 from reloadgate.evidence import Group, Log, Observation
 from reloadgate.text import one_line
 
@@ -72,6 +70,8 @@ def array_row(group: Group, subject: str, then: Array, expected: Side, now: Arra
     facts = {"dtype": then.dtype, "scale": then.largest, **facts}
     if then.sha256 == now.sha256:
         return row_of(group, subject, Outcome.SAME, **facts)
+    from reloadgate.differences import kept_difference
+
     difference = kept_difference(then, expected.arrays, now, seen.arrays)
     if difference is None:
         counts = [f"{array.nans} NaN, {array.infinities} infinite" for array in (then, now)]
@@ -87,5 +87,5 @@ def advanced(observation: Observation) -> set[str]:
 
 def log_values(log: Log | None, arrays: ArrayReader) -> tuple[float | None, ...]:
     """The values of a log by step; None where one is no finite number."""
-    values = () if log is None else arrays.get(log.values).tolist()
-    return tuple(value if np.isfinite(value) else None for value in values)
+    values = () if log is None else arrays.vector(log.values)
+    return tuple(value if math.isfinite(value) else None for value in values)

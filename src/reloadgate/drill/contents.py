@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reloadgate.arrays import Kept, array_digest
+from reloadgate.arrays import Kept
 from reloadgate.drill.copies import Copy, DoesNotApplyError
 from reloadgate.drill.tensors import Tensors, Values
 from reloadgate.evidence import Kind, Variable
 from reloadgate.formats import checkpoint, h5, keras_archive, keras_directory, saved_model, weights
+from reloadgate.ndarrays import array_digest
 
 if TYPE_CHECKING:
     import h5py

@@ -6,9 +6,6 @@ import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-import numpy as np
-
-from reloadgate.arrays import array_digest
 from reloadgate.evidence import Capability, FormatName, Recipe
 from reloadgate.nouns import json_object
 
@@ -50,6 +47,9 @@ def stored_variables(path: Path) -> dict[str, str] | None:
 def hdf5_datasets(file: Path | BinaryIO) -> dict[str, str]:
     """Digests of the datasets in an HDF5 file by their paths, "" of what HDF5 has no dtype for (bfloat16 and its like)."""
     import h5py
+    import numpy as np
+
+    from reloadgate.ndarrays import array_digest
 
     found: dict[str, str] = {}
 

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from reloadgate.arrays import Array, Kept, plain
+from reloadgate.arrays import Array, Kept
 from reloadgate.evidence import CALL, PREDICT, SERVE, TRAIN_STEP, TRAINING, Graph, Group, Log, Output
 from reloadgate.live.catalog import STORED, Catalog, Entry, global_seed, optimizers_of
 from reloadgate.live.graphs import Traced, step_graphs
@@ -17,6 +17,7 @@ from reloadgate.live.hold import Held
 from reloadgate.live.look import Look, as_fit_gives_it, noise_between
 from reloadgate.live.reach import Reached, watched_units
 from reloadgate.live.variables import components, give_back, read, write
+from reloadgate.ndarrays import plain
 
 Values = dict[str, np.ndarray[Any, Any]]
 RandomState = Mapping[str, np.ndarray[Any, Any]]

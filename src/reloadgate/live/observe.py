@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 from keras.src.saving import saving_lib, serialization_lib
 
-from reloadgate.arrays import Array, ArrayWriter, array_digest
+from reloadgate.arrays import Array, ArrayWriter
 from reloadgate.evidence import CALL, Graph, Group, Kind, Observation, Optimizer, Variable
 from reloadgate.formats.built import build_optimizer
 from reloadgate.live import hold
@@ -39,6 +39,7 @@ from reloadgate.live.graphs import Traced, graphs, trace, trace_predict, untrack
 from reloadgate.live.look import Look, as_fit_gives_it
 from reloadgate.live.reach import silent
 from reloadgate.live.variables import components, empty, read
+from reloadgate.ndarrays import array_digest
 from reloadgate.nouns import json_object
 from reloadgate.probe import Probe
 

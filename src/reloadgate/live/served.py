@@ -8,13 +8,14 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
-from reloadgate.arrays import ArrayWriter, array_digest
+from reloadgate.arrays import ArrayWriter
 from reloadgate.errors import ObservationError
 from reloadgate.evidence import SERVE, Group, Kind, Observation, Output, Variable
 from reloadgate.formats.saved_model import VARIABLES
 from reloadgate.live import hold
 from reloadgate.live.behaviour import Values, named_outputs
 from reloadgate.live.look import Look, noise_between
+from reloadgate.ndarrays import array_digest
 from reloadgate.probe import Probe
 
 Value = np.ndarray[Any, Any]

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from reloadgate.arrays import array_digest
 from reloadgate.drill.copies import Copy, DoesNotApplyError
 from reloadgate.drill.damages.damage import Declared, Scope
 from reloadgate.drill.tensors import Values
 from reloadgate.drill.trials import Area
 from reloadgate.evidence import EVIDENCE_DIR, Observation, SavedEvidence
 from reloadgate.files import sha256_file
+from reloadgate.ndarrays import array_digest
 
 DAMAGES = damage = Declared(Area.EVIDENCE, Scope.VERSION, matched=False)
 
