@@ -4,9 +4,11 @@
 other code has written.
 """
 
+import gc
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +89,7 @@ def save(
     if destination.parent.is_dir():
         remove_abandoned(destination.parent)
     try:
-        with staged_directory(destination) as staged, ThreadPoolExecutor(1) as beside, quick_walks():
+        with staged_directory(destination) as staged, ThreadPoolExecutor(1) as beside, quick_walks(), _no_collections():
             evidence = staged / EVIDENCE_DIR
             evidence.mkdir()
             artifacts = tuple(Artifact(format=form.NAME, path=form.FILE, capability=form.CAPABILITY) for form in forms)
@@ -156,7 +158,7 @@ def record(
     recipe = Recipe(loader=loader, builder=builder, imports=tuple(imports), code_path=_code_path(directory, code_path))
     remove_abandoned(directory)
     try:
-        with staged_directory(directory / EVIDENCE_DIR) as staged, quick_walks():
+        with staged_directory(directory / EVIDENCE_DIR) as staged, quick_walks(), _no_collections():
             files = manifest(directory, leave_out=staged.name)
             observed = _observe(model, rows, steps, artifacts, staged)
             _seal(staged, observed, _progress(model, epoch, batch), artifacts, files, recipe)
@@ -165,6 +167,19 @@ def record(
     if records is not None:
         write_record(Path(version), Path(records))
     return directory
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """No search for garbage while the block runs: an observation makes enough to bring one about, and over all that a process
+    holds in which TensorFlow trains it takes most of a second."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _observe(

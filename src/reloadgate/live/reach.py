@@ -32,7 +32,7 @@ def watched_units(layers: Mapping[int, str]) -> Iterator[Reached]:
         path = layers.get(id(layer))
         if path and _rectifies(layer) and isinstance(output, tf.Tensor) and hasattr(output, "numpy") and output.shape.rank:
             units = 1 if getattr(layer, "data_format", None) == "channels_first" else output.shape.rank - 1
-            active = tf.reduce_any(output != 0, axis=[axis for axis in range(output.shape.rank) if axis != units]).numpy()
+            active = (output.numpy() != 0).any(axis=tuple(axis for axis in range(output.shape.rank) if axis != units))
             place = (path, active.size)
             reached[place] = reached.get(place, False) | active  # a shared layer is called more than once
         return output
