@@ -71,6 +71,7 @@ ENVIRONMENT = Environment(
     devices=("CPU",),
     deterministic=False,
     settings={"TF_ENABLE_ONEDNN_OPTS": "1"},
+    options={"layout_optimizer": False},
 )
 
 CONFIG: dict[str, Any] = {

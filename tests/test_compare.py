@@ -119,7 +119,7 @@ def _changed_items(value: dict[str, Any], path: str) -> Iterator[tuple[str, Any]
         for where, new in changes(old, f"{path}.{key}"):
             yield where, value | {key: new}
         yield f"{path}.{key} dropped", {k: v for k, v in value.items() if k != key}
-    yield f"{path} with another key", value | {"another": "1"}
+    yield f"{path} with another key", value | {"another": next(iter(value.values()), "1")}
 
 
 def _changed_elements(value: Any, path: str) -> Iterator[tuple[str, Any]]:

@@ -165,6 +165,42 @@ def test_so_it_is_with_the_usual_seed_where_operations_were_deterministic_throug
     assert {"structure", "predictions"} <= set(failing(verdict))
 
 
+OPTIONS: dict[str, Callable[[Any, bool], None]] = {
+    "run_functions_eagerly": lambda config, on: config.run_functions_eagerly(on),
+    "jit": lambda config, on: config.optimizer.set_jit("autoclustering" if on else ""),
+    "tensor_float_32_execution": lambda config, on: config.experimental.enable_tensor_float_32_execution(not on),
+    "disable_meta_optimizer": lambda config, on: config.optimizer.set_experimental_options({"disable_meta_optimizer": on}),
+}
+"""How a training script tells `tf.config` of one, and takes it back."""
+
+
+@pytest.mark.filterwarnings("ignore:Even though the .*run_functions_eagerly")
+@pytest.mark.parametrize("option", OPTIONS)
+def test_a_fresh_process_computes_with_the_options_of_the_training_script(
+    option: str, keras: Any, models: Any, tmp_path: Path, check: Check
+) -> None:
+    """Eager functions, and graphs that are optimized otherwise, give other last bits."""
+    import tensorflow as tf
+
+    OPTIONS[option](tf.config, True)
+    try:
+        model, batch = train(keras, models, "plain")
+        reloadgate.save(model, tmp_path / "1", probe=batch, imports=("models",), code_path=(str(HERE),), location="any")
+    finally:
+        OPTIONS[option](tf.config, False)
+    recorded = read_saved(tmp_path / "1/evidence")[0].environment.options
+    assert recorded == {option: option != "tensor_float_32_execution"}
+    verdict = check(tmp_path / "1")
+    assert verdict.status is Status.PASS, failing(verdict)
+    assert verdict.models[0].environment_changes == ()
+
+
+def test_nothing_is_recorded_of_options_that_nobody_set(keras: Any, models: Any, tmp_path: Path) -> None:
+    model, batch = train(keras, models, "plain")
+    reloadgate.save(model, tmp_path / "1", probe=batch, steps=0, location="any")
+    assert read_saved(tmp_path / "1/evidence")[0].environment.options == {}
+
+
 @pytest.mark.parametrize("seeded", [True, False])
 def test_predictions_that_draw_without_a_seed_are_not_proved_and_not_broken(
     seeded: bool, keras: Any, models: Any, tmp_path: Path, check: Check

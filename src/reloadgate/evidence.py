@@ -1,7 +1,7 @@
 """Evidence: what was observed of a model. Saved (in the training process) and reloaded (in a fresh one), by one observer."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -234,6 +234,8 @@ class Environment:
     """Whether TensorFlow's op determinism was on, with which Keras compiles no model for XLA."""
     settings: dict[str, str]
     """Environment variables that libraries read and that move the bits (`TF_ENABLE_ONEDNN_OPTS`, `XLA_FLAGS`, …)."""
+    options: dict[str, bool | int] = field(default_factory=dict)
+    """What `tf.config` was told of how functions run and how their graphs are optimized, where it is not as it is by itself."""
 
 
 @noun

@@ -32,16 +32,39 @@ def environment() -> Environment:
         devices=tuple(device.name for device in tf.config.list_logical_devices()),
         deterministic=is_op_determinism_enabled(),
         settings=bit_moving(os.environ),
+        options=_options(),
     )
 
 
+RUN_EAGERLY, JIT, TENSOR_FLOAT_32 = "run_functions_eagerly", "jit", "tensor_float_32_execution"
+"""Options that have functions of their own in `tf.config`; the others are those of its graph optimizer, by TensorFlow's names."""
+
+USUAL = {RUN_EAGERLY: False, JIT: False, TENSOR_FLOAT_32: True, "disable_model_pruning": False, "disable_meta_optimizer": False}
+"""What TensorFlow 2.21 says where nobody told it anything; of its other options it says nothing then."""
+
+
+def _options() -> dict[str, bool | int]:
+    told = {
+        **tf.config.optimizer.get_experimental_options(),
+        RUN_EAGERLY: tf.config.functions_run_eagerly(),
+        JIT: bool(tf.config.optimizer.get_jit()),
+        TENSOR_FLOAT_32: tf.config.experimental.tensor_float_32_execution_enabled(),
+    }
+    return {name: value for name, value in told.items() if USUAL.get(name) is not value}
+
+
 def compute_as(recorded: Environment) -> None:
-    """Give this process the recorded thread numbers and determinism; possible only before its first operation."""
+    """Give this process the recorded thread numbers, determinism and options; possible only before its first operation."""
     tf.config.threading.set_intra_op_parallelism_threads(recorded.intra_op_threads)
     tf.config.threading.set_inter_op_parallelism_threads(recorded.inter_op_threads)
     if recorded.deterministic:
         tf.config.experimental.enable_op_determinism()
         tf.random.set_seed(NOBODYS_SEED)  # without any, random operations raise now
+    options = USUAL | recorded.options
+    tf.config.run_functions_eagerly(options.pop(RUN_EAGERLY))
+    tf.config.optimizer.set_jit(options.pop(JIT))
+    tf.config.experimental.enable_tensor_float_32_execution(options.pop(TENSOR_FLOAT_32))
+    tf.config.optimizer.set_experimental_options(options)
 
 
 def _processor() -> str:
