@@ -1,6 +1,8 @@
 """`save` and `record`: the caller's model is bit for bit untouched, and a version is whole or not there."""
 
+import contextlib
 import copy
+import gc
 import random
 import threading
 from pathlib import Path
@@ -13,6 +15,7 @@ import reloadgate
 from reloadgate.arrays import Array, ArrayWriter
 from reloadgate.errors import RefusedError, UsageError
 from reloadgate.evidence import CALL, EVIDENCE_DIR, MODES, PREDICT, SERVE, TRAIN_STEP, Kind, Silent, read_saved
+from reloadgate.formats import keras_archive
 from reloadgate.recording import _flushed
 
 pytestmark = pytest.mark.keras
@@ -75,6 +78,31 @@ def test_the_switch_for_op_determinism_is_put_back(on: bool, keras: Any, tmp_pat
         assert tf_config.is_op_determinism_enabled() == on
     finally:
         tf_config.disable_op_determinism()
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+@pytest.mark.parametrize("on", [True, False])
+def test_the_search_for_garbage_waits_and_is_put_back(
+    on: bool, breaks: bool, keras: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = rich_model(keras)
+    model.fit(*batch(), batch_size=16, verbose=0)
+    original, seen = keras_archive.save, list[bool]()
+
+    def saves(saved: Any, path: Path) -> None:
+        seen.append(gc.isenabled())
+        if breaks:
+            raise ValueError("it cannot be saved")
+        original(saved, path)
+
+    monkeypatch.setattr(keras_archive, "save", saves)
+    (gc.enable if on else gc.disable)()
+    try:
+        with pytest.raises(ValueError, match="cannot be saved") if breaks else contextlib.nullcontext():
+            reloadgate.save(model, tmp_path / "m/1", probe=batch(), steps=0, location="any")
+        assert (seen, gc.isenabled()) == ([False], on)
+    finally:
+        gc.enable()
 
 
 def test_training_goes_on_as_if_nothing_had_been_saved(keras: Any, tmp_path: Path) -> None:
@@ -284,8 +312,6 @@ def test_a_temporary_place_is_refused(keras: Any, tmp_path: Path) -> None:
 
 
 def test_a_save_that_breaks_leaves_nothing(keras: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from reloadgate.formats import keras_archive
-
     def full_disk(model: Any, path: Path) -> None:
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
