@@ -62,7 +62,7 @@ def compute_as(recorded: Environment) -> None:
         tf.random.set_seed(NOBODYS_SEED)  # without any, random operations raise now
     options = USUAL | recorded.options
     tf.config.run_functions_eagerly(options.pop(RUN_EAGERLY))
-    tf.config.optimizer.set_jit(options.pop(JIT))
+    tf.config.optimizer.set_jit("autoclustering" if options.pop(JIT) else False)
     tf.config.experimental.enable_tensor_float_32_execution(options.pop(TENSOR_FLOAT_32))
     tf.config.optimizer.set_experimental_options(options)
 
