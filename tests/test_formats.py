@@ -166,7 +166,6 @@ def test_so_it_is_with_the_usual_seed_where_operations_were_deterministic_throug
 
 
 OPTIONS: dict[str, Callable[[Any, bool], None]] = {
-    "run_functions_eagerly": lambda config, on: config.run_functions_eagerly(on),
     "jit": lambda config, on: config.optimizer.set_jit("autoclustering" if on else ""),
     "tensor_float_32_execution": lambda config, on: config.experimental.enable_tensor_float_32_execution(not on),
     "disable_meta_optimizer": lambda config, on: config.optimizer.set_experimental_options({"disable_meta_optimizer": on}),
@@ -174,12 +173,11 @@ OPTIONS: dict[str, Callable[[Any, bool], None]] = {
 """How a training script tells `tf.config` of one, and takes it back."""
 
 
-@pytest.mark.filterwarnings("ignore:Even though the .*run_functions_eagerly")
 @pytest.mark.parametrize("option", OPTIONS)
 def test_a_fresh_process_computes_with_the_options_of_the_training_script(
     option: str, keras: Any, models: Any, tmp_path: Path, check: Check
 ) -> None:
-    """Eager functions, and graphs that are optimized otherwise, give other last bits."""
+    """Graphs that are optimized otherwise give other last bits."""
     import tensorflow as tf
 
     OPTIONS[option](tf.config, True)
@@ -193,6 +191,27 @@ def test_a_fresh_process_computes_with_the_options_of_the_training_script(
     verdict = check(tmp_path / "1")
     assert verdict.status is Status.PASS, failing(verdict)
     assert verdict.models[0].environment_changes == ()
+
+
+@pytest.mark.filterwarnings("ignore:Even though the .*run_functions_eagerly")
+@pytest.mark.parametrize(("lost", "status"), [({}, Status.PASS), ({"loss": 90.0}, Status.UNVERIFIED)])
+def test_functions_that_a_script_runs_eagerly_are_observed_as_graphs(
+    lost: dict[str, float], status: Status, keras: Any, models: Any, tmp_path: Path, check: Check
+) -> None:
+    """They give other last bits; and of a train step that runs eagerly nothing is seen that the probe does not reach."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    try:
+        model, batch = models.capped(**lost), models.data("capped")
+        model.fit(*batch, epochs=1, batch_size=8, verbose=0)
+        reloadgate.save(model, tmp_path / "1", probe=batch, imports=("models",), code_path=(str(HERE),), location="any")
+        assert tf.config.functions_run_eagerly()
+    finally:
+        tf.config.run_functions_eagerly(False)
+    verdict = check(tmp_path / "1")
+    assert verdict.status is status, failing(verdict)
+    assert [f.row.subject for f in verdict.of(Status.UNVERIFIED)] == ["train step constants"] * bool(lost)
 
 
 def test_nothing_is_recorded_of_options_that_nobody_set(keras: Any, models: Any, tmp_path: Path) -> None:

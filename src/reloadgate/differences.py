@@ -11,7 +11,6 @@ from reloadgate.ndarrays import np_dtype
 
 _ORDERED: dict[int, type[np.signedinteger[Any]]] = {2: np.int16, 4: np.int32, 8: np.int64}
 
-
 SMALLEST = 5e-324
 """What stands for a difference in bits alone (0.0 and -0.0, one NaN and another): not the same, and not nothing."""
 

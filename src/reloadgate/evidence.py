@@ -235,7 +235,7 @@ class Environment:
     settings: dict[str, str]
     """Environment variables that libraries read and that move the bits (`TF_ENABLE_ONEDNN_OPTS`, `XLA_FLAGS`, …)."""
     options: dict[str, bool | int] = field(default_factory=dict)
-    """What `tf.config` was told of how functions run and how their graphs are optimized, where it is not as it is by itself."""
+    """What `tf.config` was told of how graphs are optimized and computed, where it is not as it is by itself."""
 
 
 @noun

@@ -15,6 +15,12 @@ from reloadgate.surroundings import bit_moving
 NOBODYS_SEED = 1_618_033_989
 """A seed that no training script sets: with that of the script, what a constructor draws and nobody saves would come back."""
 
+JIT, TENSOR_FLOAT_32 = "jit", "tensor_float_32_execution"
+"""Options that have functions of their own in `tf.config`; the others are those of its graph optimizer, by TensorFlow's names."""
+
+USUAL = {JIT: False, TENSOR_FLOAT_32: True, "disable_model_pruning": False, "disable_meta_optimizer": False}
+"""What TensorFlow 2.21 says where nobody told it anything; of its other options it says nothing then."""
+
 
 def environment() -> Environment:
     """The environment of this process; reading it initialises TensorFlow's devices."""
@@ -36,17 +42,9 @@ def environment() -> Environment:
     )
 
 
-RUN_EAGERLY, JIT, TENSOR_FLOAT_32 = "run_functions_eagerly", "jit", "tensor_float_32_execution"
-"""Options that have functions of their own in `tf.config`; the others are those of its graph optimizer, by TensorFlow's names."""
-
-USUAL = {RUN_EAGERLY: False, JIT: False, TENSOR_FLOAT_32: True, "disable_model_pruning": False, "disable_meta_optimizer": False}
-"""What TensorFlow 2.21 says where nobody told it anything; of its other options it says nothing then."""
-
-
 def _options() -> dict[str, bool | int]:
     told = {
         **tf.config.optimizer.get_experimental_options(),
-        RUN_EAGERLY: tf.config.functions_run_eagerly(),
         JIT: bool(tf.config.optimizer.get_jit()),
         TENSOR_FLOAT_32: tf.config.experimental.tensor_float_32_execution_enabled(),
     }
@@ -61,7 +59,6 @@ def compute_as(recorded: Environment) -> None:
         tf.config.experimental.enable_op_determinism()
         tf.random.set_seed(NOBODYS_SEED)  # without any, random operations raise now
     options = USUAL | recorded.options
-    tf.config.run_functions_eagerly(options.pop(RUN_EAGERLY))
     tf.config.optimizer.set_jit("autoclustering" if options.pop(JIT) else False)
     tf.config.experimental.enable_tensor_float_32_execution(options.pop(TENSOR_FLOAT_32))
     tf.config.optimizer.set_experimental_options(options)

@@ -210,6 +210,21 @@ def deterministic_operations() -> Iterator[None]:
             tf_config.disable_op_determinism()
 
 
+@contextmanager
+def functions_as_graphs() -> Iterator[None]:
+    """Functions run as graphs while the block runs, and as the caller has it afterwards.
+
+    Where `tf.config.run_functions_eagerly` is on there is no graph of a train step to be looked into, and what no row of the
+    probe reaches would be lost unseen.
+    """
+    eagerly = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(False)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(eagerly)
+
+
 def _no_retracing(record: logging.LogRecord) -> bool:
     return "triggered tf.function retracing" not in record.getMessage()
 

@@ -92,7 +92,13 @@ def observe(
     first()
     demand_global_seed(random_state or ())
     listed = catalog(model)
-    with hold.held(model, listed) as state, hold.deterministic_operations(), hold.no_summaries(), ThreadPoolExecutor(1) as beside:
+    with (
+        hold.held(model, listed) as state,
+        hold.deterministic_operations(),
+        hold.functions_as_graphs(),
+        hold.no_summaries(),
+        ThreadPoolExecutor(1) as beside,
+    ):
         shown = _Graphs(look, state, listed, training, predict=behaves, serve=behaves and serve, train=behaves and train)
         listed = shown.listed
         kept, metrics = tuple(_assets(look, listed)), tuple(_metrics(look))
