@@ -503,10 +503,12 @@ class CappedSGD(keras.optimizers.SGD):
         super().update_step(_capped(gradient, self.cap), variable, learning_rate)
 
 
-def capped(loss: float = 100.0, weights: float = 100.0, optimizer: float = 100.0, **numbers: float) -> keras.Model:
+def capped(
+    loss: float = 100.0, weights: float = 100.0, optimizer: float = 100.0, eagerly: bool = False, **numbers: float
+) -> keras.Model:
     constraint = CappedWeights(weights)
     model = keras.Sequential([keras.Input((4,)), CappedLayer(**numbers), layers.Dense(1, kernel_constraint=constraint)])
-    model.compile(CappedSGD(cap=optimizer), CappedLoss(loss))
+    model.compile(CappedSGD(cap=optimizer), CappedLoss(loss), run_eagerly=eagerly)
     return model
 
 
@@ -695,6 +697,63 @@ class Noisy(layers.Layer):
 
 def noisy() -> keras.Model:
     return _answering(Noisy())
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Keeping(keras.Model):
+    """It keeps what it computed last, to be looked at, in one of several ways, and is not called before it is trained."""
+
+    def __init__(self, way: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.way, self.dense = way, layers.Dense(1)
+        self.last, self.all, self.named, self.count = None, [], {}, [np.zeros(2)]
+
+    def build(self, shape: Any) -> None:
+        self.dense.build(shape)
+        self.built = True
+
+    def call(self, x: Any) -> Any:
+        scores = self.dense(x)
+        match self.way:
+            case "attribute":
+                self.last = scores
+            case "new attribute":
+                self.newest = scores
+            case "list":
+                self.all.append(scores)
+            case "dict":
+                self.named[str(len(self.named))] = scores
+            case "number":
+                self.rows = getattr(self, "rows", 0) + 1
+            case "arrays":
+                self.count[0][0] += 1
+        return scores
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"way": self.way}
+
+
+def keeping(way: str = "attribute", eagerly: bool = False) -> keras.Model:
+    model = Keeping(way)
+    model.compile(keras.optimizers.Adam(0.01), "mse", run_eagerly=eagerly)
+    return model
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Staging(Unpacking):
+    """It loses how far it has come, on which depends what becomes of rows that the probe does not have."""
+
+    stage = 0
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        (x, y), self.stage = data, min(3, self.stage + 1)
+        return super().train_step((x, _capped(y, 100.0 * self.stage)))
+
+
+def staging() -> keras.Model:
+    model = Staging()
+    model.compile(keras.optimizers.Adam(0.01), run_eagerly=True)
+    return model
 
 
 class Count:

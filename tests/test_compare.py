@@ -809,6 +809,21 @@ def test_what_was_traced_at_save_and_not_after_the_reload_is_unchecked(
     assert [row.subject for row in found] == subjects
 
 
+@pytest.mark.parametrize("traced", [True, False])
+def test_other_attributes_that_the_steps_move_are_told_and_a_fault_only_where_no_graph_tells_what_they_do(
+    traced: bool, tmp_path: Path
+) -> None:
+    step = Graph(layer=TRAIN_STEP, operations="c" * 64, constants="d" * 64, random_operations=())
+
+    def of(attribute: str) -> Changed:
+        return lambda o: replace(o, moved_attributes=(attribute,), graphs=(*o.graphs, step) if traced else o.graphs)
+
+    rows = build(tmp_path, then=of("model.stage"), now=of("model.rows")).compare().rows
+    found = [(row.subject, row.outcome) for row in rows if row.group is Group.RESUME and row.outcome is not Outcome.SAME]
+    noted = [("model.rows", Outcome.NOTED), ("model.stage", Outcome.NOTED)]
+    assert found == [("Python attributes", Outcome.UNCHECKED)] * (not traced) + noted
+
+
 def test_an_environment_that_is_not_known_is_another(tmp_path: Path) -> None:
     assert not build(tmp_path, environment=None).compare().models[0].artifacts[0].same_environment
 

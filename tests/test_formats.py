@@ -343,6 +343,10 @@ def test_a_test_step_that_does_not_take_the_probe_is_told(keras: Any, models: An
         ("capped", {"loss": 90.0}, "train step constants"),
         ("capped", {"weights": 90.0}, "train step constants"),
         ("capped", {"optimizer": 90.0}, "train step constants"),
+        ("capped", {"eagerly": True}, None),
+        ("capped", {"eagerly": True, "cap": 90.0}, "layers/capped_layer constants"),
+        ("capped", {"eagerly": True, "loss": 90.0}, "train step constants"),
+        ("staging", {}, "train step constants"),
         ("frozen", {}, None),
         ("frozen", {"factor": 90.0}, "layers/frozen constants"),
         ("interpreted", {}, None),
@@ -357,8 +361,32 @@ def test_what_is_lost_beyond_the_numbers_of_the_probe_is_unverified(
     model.fit(*batch, verbose=0)
     reloadgate.save(model, tmp_path / "1", probe=batch, imports=("models",), code_path=(str(HERE),), location="any")
     verdict = check(tmp_path / "1")
-    assert verdict.status is (Status.UNVERIFIED if lost else Status.PASS)
-    assert [f.row.subject for f in verdict.of(Status.UNVERIFIED) if f.row.group is Group.STRUCTURE] == [subject] * bool(lost)
+    assert verdict.status is (Status.UNVERIFIED if subject else Status.PASS)
+    found = [f.row.subject for f in verdict.of(Status.UNVERIFIED) if f.row.group is Group.STRUCTURE]
+    assert found == [subject] * bool(subject)
+
+
+@pytest.mark.parametrize(
+    ("way", "eagerly"),
+    [(way, False) for way in ("attribute", "new attribute", "list", "dict", "number", "arrays")] + [("list", True)],
+)
+def test_what_a_model_keeps_to_be_looked_at_is_no_difference_and_left_as_it_is(
+    way: str, eagerly: bool, keras: Any, models: Any, tmp_path: Path, check: Check
+) -> None:
+    """The one that was trained has something there already, and the one that was reloaded has nothing."""
+    model, batch = models.keeping(way, eagerly), models.data("keeping")
+    model.fit(*batch, batch_size=8, verbose=0)
+
+    def kept() -> list[Any]:
+        return [model.last, *model.all, *model.named.items(), getattr(model, "rows", None), model.count[0].tolist()]
+
+    before = kept()
+    reloadgate.save(model, tmp_path / "1", probe=batch, imports=("models",), code_path=(str(HERE),), location="any")
+    assert all(now is then or now == then for now, then in zip(kept(), before, strict=True))
+    verdict = check(tmp_path / "1")
+    assert verdict.status is Status.PASS, failing(verdict)
+    moved = {"number": ["model.rows"], "arrays": ["model.count"]}.get(way, [])
+    assert [f.row.subject for f in verdict.of(Status.NOTED) if f.row.group is Group.RESUME] == moved
 
 
 def test_numbers_of_an_operation_that_draws_are_among_its_constants(keras: Any) -> None:

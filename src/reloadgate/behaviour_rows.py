@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from reloadgate.arrays import Array
 from reloadgate.comparison import Outcome, Row
-from reloadgate.evidence import CALL, PREDICT, SERVE, Group, Kind, Observation, Output
+from reloadgate.evidence import CALL, PREDICT, SERVE, TRAIN_STEP, Group, Kind, Observation, Output
 from reloadgate.rows import Side, advanced, array_row, row_of, short
 
 # Predictions and resumed steps
@@ -124,12 +124,15 @@ def resume_rows(expected: Side, seen: Side) -> Iterator[Row]:
             )  # fmt: skip
     if not any(v.key in moved for v in trained):
         yield row_of(Group.RESUME, "steps", Outcome.UNCHECKED, detail="no trainable variable moved in the resumed steps")
-    if then.moved_attributes != now.moved_attributes:
+    # Where the step was traced on both sides, its graph tells whether it computes with them.
+    traced = all(any(graph.layer == TRAIN_STEP for graph in side.graphs) for side in (then, now))
+    if then.moved_attributes != now.moved_attributes and not traced:
         yield row_of(
-            Group.RESUME, "Python attributes", Outcome.CHANGED, expected=short(list(then.moved_attributes)),
-            seen=short(list(now.moved_attributes)), detail="other attributes of the model moved in the steps",
+            Group.RESUME, "Python attributes", Outcome.UNCHECKED, expected=short(list(then.moved_attributes)),
+            seen=short(list(now.moved_attributes)),
+            detail="other attributes moved in the steps, and there is no graph to tell whether a step depends on them",
         )  # fmt: skip
-    for attribute in then.moved_attributes:
+    for attribute in sorted({*then.moved_attributes, *now.moved_attributes}):
         detail = "a Python attribute that the steps move: no artifact holds it"
         yield row_of(Group.RESUME, attribute, Outcome.NOTED, detail=detail)
 

@@ -12,7 +12,7 @@ import numpy as np
 from reloadgate.arrays import Array, Kept
 from reloadgate.evidence import CALL, PREDICT, SERVE, TRAIN_STEP, TRAINING, Graph, Group, Log, Output
 from reloadgate.live.catalog import STORED, Catalog, Entry, global_seed, optimizers_of
-from reloadgate.live.graphs import Traced, step_graphs
+from reloadgate.live.graphs import Traced, step_graphs, trace_step
 from reloadgate.live.hold import Held
 from reloadgate.live.look import Look, as_fit_gives_it, noise_between
 from reloadgate.live.reach import Reached, watched_units
@@ -170,6 +170,11 @@ class Behaviour:
         if type(model).test_step is not keras.Model.test_step:
             run.logs |= self.look.attempt(Group.RESUME, "test step", partial(self._evaluated, batch), {})
         run.moved_attributes = self.state.put_back_attributes()
+        if model.run_eagerly and number == 0:
+            # As the first step found the model, and once every variable of a step is there.
+            with contextlib.suppress(Exception), step_graphs(model) as run.graphs:  # Python that only runs eagerly is no fault
+                trace_step(model, batch)
+            self.state.put_back_attributes()
         return run
 
     def _evaluated(self, batch: Any) -> dict[str, list[float]]:

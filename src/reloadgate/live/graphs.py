@@ -246,8 +246,8 @@ def _constants(operation: Any) -> bytes:
 
 @contextmanager
 def step_graphs(model: Any) -> Iterator[list[Graph]]:
-    """The graph of the train step as the block last traced it; none where it runs eagerly, or under a distribution strategy,
-    whose own operations are in it.
+    """The graph of the train step as the block last traced it; none under a distribution strategy, whose own operations are in
+    it.
 
     Where the first trace makes variables, as those of metrics, TensorFlow traces again and runs that.
     """
@@ -267,6 +267,16 @@ def step_graphs(model: Any) -> Iterator[list[Graph]]:
             model.train_step = original
         else:
             del model.train_step
+
+
+def trace_step(model: Any, batch: Any) -> None:
+    """Trace a train step that runs eagerly, to be looked into: nothing is run.
+
+    Args:
+        batch: as `fit` gives it to the step, whose variables are all there.
+    """
+    tensors = tf.nest.map_structure(lambda leaf: leaf if leaf is None or tf.is_tensor(leaf) else tf.constant(leaf), batch)
+    tf.function(model.train_step, autograph=False, jit_compile=False).get_concrete_function(tensors)
 
 
 def _graph_of_step(graph: Any) -> Graph:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 from keras.src.backend.common import global_state
@@ -25,6 +26,8 @@ from reloadgate.live.environment import NOBODYS_SEED
 from reloadgate.live.variables import components
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic)
+TENSORS = (tf.Tensor, tf.RaggedTensor, tf.SparseTensor, keras.KerasTensor)
+VALUES = (*PLAIN, *TENSORS)
 
 
 class Held:
@@ -34,7 +37,7 @@ class Held:
         self.model = model
         self.values: dict[int, tuple[Any, tf.Tensor]] = {}
         self.also(_variables(model, listed))
-        self.attributes = [(thing, _attributes(thing)) for thing in _objects(model, listed)]
+        self.attributes = [(name, thing, _attributes(thing)) for name, thing in _objects(model, listed)]
 
     def also(self, variables: Iterable[Any]) -> None:
         """Hold these too, every replica by itself."""
@@ -91,22 +94,26 @@ class Held:
                 self.values.pop(id(component), None)
 
     def put_back_attributes(self) -> list[str]:
-        """Put back every attribute; return the plain ones that had moved, as `layer.attribute`."""
+        """Put back every attribute; return those whose plain value is another by now, as `layer.attribute`.
+
+        Tensors are put back too, and not named: what a step computes and keeps to be looked at is no state of the model's.
+        """
         moved = []
-        for thing, before in self.attributes:
+        for name, thing, before in self.attributes:
             now = vars(thing)
-            for attribute in [name for name, value in now.items() if name not in before and _is_plain(value)]:
-                del now[attribute]
+            for attribute in [one for one, value in now.items() if one not in before and _made_of(VALUES, value)]:
+                value = now.pop(attribute)
+                if _made_of(PLAIN, value):
+                    moved.append((name, attribute))
             for attribute, (value, content) in before.items():
-                if now.get(attribute, _ABSENT) is not value:
-                    if _is_plain(value) and not _is_keras_own(attribute):
-                        moved.append(f"{getattr(thing, 'name', type(thing).__name__)}.{attribute}")
+                after = now.get(attribute, _ABSENT)
+                if _made_of(PLAIN, after) and not _same(after, content):
+                    moved.append((name, attribute))
+                if after is not value:
                     now[attribute] = value
-                elif content is not _ABSENT and not _same(value, content):
-                    if not _is_keras_own(attribute):
-                        moved.append(f"{getattr(thing, 'name', type(thing).__name__)}.{attribute}")
-                    _restore_content(value, content)
-        return sorted(set(moved))
+                if not _same(value, content):
+                    _restore_content(value, _copied(content))
+        return sorted({f"{name}.{attribute}" for name, attribute in moved if not _is_keras_own(attribute)})
 
 
 _ABSENT = object()
@@ -236,39 +243,47 @@ def _variables(model: Any, listed: Catalog) -> list[Any]:
     return list(found.values())
 
 
-def _objects(model: Any, listed: Catalog) -> list[Any]:
-    optimizers = [one for _, outer in listed.optimizers for one in (outer, *(inner for _, inner in within(outer)))]
-    things = [*model._flatten_layers(), *optimizers, *model.metrics]
+def _objects(model: Any, listed: Catalog) -> Iterator[tuple[str, Any]]:
+    """What a step may change attributes of, by the same name in every process."""
+    found: dict[int, tuple[str, Any]] = {}
+
+    def add(name: str, thing: Any) -> None:
+        # What is not built yet is built by the first step and stays built: half of it cannot be taken back.
+        if hasattr(thing, "__dict__") and getattr(thing, "built", True):
+            found.setdefault(id(thing), (name, thing))
+
+    for layer in model._flatten_layers():
+        add(listed.layers.get(id(layer), layer.name) or "model", layer)
+    for path, outer in listed.optimizers:
+        add(path, outer)
+        for place, inner in within(outer):
+            add(f"{path}/{place}inner", inner)
+    for metric in model.metrics:
+        add(metric.name, metric)
     for container in ("_compile_metrics", "_compile_loss"):
         if getattr(model, container, None) is not None:
-            things.append(getattr(model, container))
-    # What is not built yet is built by the first step and stays built: half of it cannot be taken back.
-    return [
-        thing
-        for thing in {id(thing): thing for thing in things}.values()
-        if hasattr(thing, "__dict__") and getattr(thing, "built", True)
-    ]
+            add(container.strip("_"), getattr(model, container))
+    yield from found.values()
 
 
 def _attributes(thing: Any) -> dict[str, tuple[Any, Any]]:
-    """Every attribute, with a copy of its content where that is plain and could be changed in place."""
-    return {name: (value, _copied(value) if _is_plain_container(value) else _ABSENT) for name, value in vars(thing).items()}
+    """Every attribute, with a copy of its content where that could be changed in place, and else itself."""
+    return {name: (value, _copied(value) if _made_of(VALUES, value) else value) for name, value in vars(thing).items()}
 
 
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, PLAIN) or _is_plain_container(value)
-
-
-def _is_plain_container(value: Any) -> bool:
+def _made_of(kinds: tuple[type, ...], value: Any) -> bool:
+    """Whether a value is of these kinds, or an array of numbers, or a list, set or dict of such, all the way down."""
     if isinstance(value, np.ndarray):
         return bool(value.dtype.kind != "O")
     if isinstance(value, dict):
-        return all(_is_plain(key) and _is_plain(item) for key, item in value.items())
-    return isinstance(value, (list, set)) and all(_is_plain(item) for item in value)
+        return all(_made_of(PLAIN, key) and _made_of(kinds, item) for key, item in value.items())
+    if isinstance(value, (list, set)):
+        return all(_made_of(kinds, item) for item in value)
+    return isinstance(value, kinds)
 
 
 def _copied(value: Any) -> Any:
-    """Plain lists, sets and dicts all the way down: Keras' tracked containers cannot be deep-copied."""
+    """Lists, sets, dicts and arrays all the way down: Keras' tracked containers cannot be deep-copied."""
     if isinstance(value, np.ndarray):
         return value.copy()
     if isinstance(value, dict):
@@ -284,9 +299,17 @@ def _is_keras_own(attribute: str) -> bool:
 
 
 def _same(value: Any, content: Any) -> bool:
-    if isinstance(value, np.ndarray):
-        return bool(value.shape == content.shape and value.tobytes() == content.tobytes())
-    return bool(value == content)
+    """Arrays by their bytes, tensors by identity."""
+    if value is content:
+        return True
+    if isinstance(value, np.ndarray) or isinstance(content, np.ndarray):
+        arrays = isinstance(value, np.ndarray) and isinstance(content, np.ndarray)
+        return arrays and value.dtype == content.dtype and value.shape == content.shape and value.tobytes() == content.tobytes()
+    if isinstance(value, dict) and isinstance(content, dict):
+        return list(value) == list(content) and all(_same(item, content[key]) for key, item in value.items())
+    if isinstance(value, list) and isinstance(content, list):
+        return len(value) == len(content) and all(map(_same, value, content))
+    return not isinstance(value, TENSORS) and _made_of(PLAIN, value) and bool(value == content)
 
 
 def _restore_content(value: Any, content: Any) -> None:

@@ -184,7 +184,10 @@ GLANCED = CALL
 
 
 class _Graphs:
-    """The model's graphs that are wanted, where it can be traced: Python that only runs eagerly cannot, and is no fault."""
+    """The model's graphs that are wanted, where it can be traced: Python that only runs eagerly cannot, and is no fault.
+
+    A model that is compiled to run eagerly is traced to be looked into, and predicts as it does for its user.
+    """
 
     def __init__(
         self,
@@ -204,14 +207,15 @@ class _Graphs:
         self.predict = self._traced(lambda: trace_predict(model, batch, layers)) if predict and not eager else None
         self.serve = self._traced(lambda: trace(model, x, False, layers)) if serve else None  # as an export, which is a graph
         with training():
-            self.training = self._traced(lambda: trace(model, x, True, layers)) if train and not eager else None
+            training_graph = self._traced(lambda: trace(model, x, True, layers)) if train else None
+        self.training = None if eager else training_graph
         known = {id(component) for entry in listed.entries for component in components(entry.variable)}
         known |= {id(c) for metric in model.metrics for v in metric.variables for c in components(v)}
-        traced = [one for one in (self.predict, self.serve, self.training) if one is not None]
+        traced = [one for one in (self.predict, self.serve, training_graph) if one is not None]
         found = untracked(traced, known)
         state.also(variable for _, variable in found)
         self.listed = with_untracked(listed, found)
-        shown = self.training if train else next(iter(traced), None)
+        shown = training_graph if train else next(iter(traced), None)
         self.graphs: tuple[Graph, ...] = (
             look.attempt(Group.STRUCTURE, "graphs", lambda: tuple(graphs(shown)), ()) if shown else ()
         )
