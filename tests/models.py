@@ -1,6 +1,7 @@
 """Small models that fresh processes can build: named by tests as `builder` and `imports`."""
 
 import random
+from collections import deque
 from typing import Any
 
 import keras
@@ -605,8 +606,8 @@ def masking() -> keras.Model:
     return model
 
 
-def _share(source: str) -> Any:
-    """A number in the unit interval, from a generator of the process."""
+def _share(source: str, own: np.random.Generator) -> Any:
+    """A number in the unit interval, from a generator of the process or the model's own."""
     import tensorflow as tf
 
     match source:
@@ -614,6 +615,8 @@ def _share(source: str) -> Any:
             return random.random()
         case "numpy.random":
             return np.float32(np.random.random())
+        case "model.rng":
+            return np.float32(own.random())
         case "tf.random":
             return tf.random.uniform([])
     return keras.random.uniform([])  # from Keras' global seed generator
@@ -625,13 +628,13 @@ class Mixing(keras.Model):
 
     def __init__(self, source: str, **options: Any) -> None:
         super().__init__(**options)
-        self.source, self.dense = source, layers.Dense(1)
+        self.source, self.dense, self.rng = source, layers.Dense(1), np.random.default_rng(7)
 
     def call(self, x: Any) -> Any:
         return self.dense(x)
 
     def train_step(self, data: Any) -> dict[str, Any]:
-        (x, y), share = data, _share(self.source)
+        (x, y), share = data, _share(self.source, self.rng)
         return super().train_step((share * x + (1 - share) * x[::-1], share * y + (1 - share) * y[::-1]))
 
     def get_config(self) -> dict[str, Any]:
@@ -706,7 +709,7 @@ class Keeping(keras.Model):
     def __init__(self, way: str, **options: Any) -> None:
         super().__init__(**options)
         self.way, self.dense = way, layers.Dense(1)
-        self.last, self.all, self.named, self.count = None, [], {}, [np.zeros(2)]
+        self.last, self.all, self.named, self.count, self.recent = None, [], {}, [np.zeros(2)], deque(maxlen=3)
 
     def build(self, shape: Any) -> None:
         self.dense.build(shape)
@@ -723,6 +726,8 @@ class Keeping(keras.Model):
                 self.all.append(scores)
             case "dict":
                 self.named[str(len(self.named))] = scores
+            case "deque":
+                self.recent.append(scores)
             case "number":
                 self.rows = getattr(self, "rows", 0) + 1
             case "arrays":
@@ -733,9 +738,18 @@ class Keeping(keras.Model):
         return super().get_config() | {"way": self.way}
 
 
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class CountingLoss(keras.losses.MeanSquaredError):
+    calls = 0
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        self.calls += 1
+        return super().call(y_true, y_pred)
+
+
 def keeping(way: str = "attribute", eagerly: bool = False) -> keras.Model:
     model = Keeping(way)
-    model.compile(keras.optimizers.Adam(0.01), "mse", run_eagerly=eagerly)
+    model.compile(keras.optimizers.Adam(0.01), CountingLoss() if way == "loss" else "mse", run_eagerly=eagerly)
     return model
 
 

@@ -102,6 +102,7 @@ def test_a_healthy_model_passes_however_odd_it_looks(name: str, keras: Any, mode
         ("numpy.random", "numpy.random"),
         ("tf.random", "train step: RandomUniform"),
         ("keras.random", "global seed generator"),
+        ("model.rng", "model.rng"),
     ],
 )
 def test_what_training_draws_from_generators_of_the_process_is_no_fault_and_told(
@@ -115,7 +116,9 @@ def test_what_training_draws_from_generators_of_the_process_is_no_fault_and_told
         model.fit(x, y, epochs=2, batch_size=8, verbose=0)
     else:
         model(x)
+    before = model.rng.bit_generator.state
     reloadgate.save(model, tmp_path / "1", probe=(x, y), imports=("models",), code_path=(str(HERE),), location="any")
+    assert model.rng.bit_generator.state == before
     verdict = check(tmp_path / "1")
     assert verdict.status is Status.PASS, failing(verdict)
     assert any(f.row.group == "resume" for f in verdict.of(Status.PASS))
@@ -125,7 +128,7 @@ def test_what_training_draws_from_generators_of_the_process_is_no_fault_and_told
     assert [f.row.subject for f in strict.of(Status.FAIL)] == [drawn]
 
 
-@pytest.mark.parametrize("source", ["random", "numpy.random", "keras.random"])
+@pytest.mark.parametrize("source", ["random", "numpy.random", "keras.random", "model.rng"])
 def test_so_it_is_where_the_train_step_runs_eagerly(source: str, keras: Any, models: Any, tmp_path: Path, check: Check) -> None:
     keras.utils.set_random_seed(3)
     model, (x, y) = models.mixing(source, eagerly=True), models.data("mixing")
@@ -368,7 +371,8 @@ def test_what_is_lost_beyond_the_numbers_of_the_probe_is_unverified(
 
 @pytest.mark.parametrize(
     ("way", "eagerly"),
-    [(way, False) for way in ("attribute", "new attribute", "list", "dict", "number", "arrays")] + [("list", True)],
+    [(way, False) for way in ("attribute", "new attribute", "list", "dict", "number", "arrays", "loss")]
+    + [("list", True), ("deque", True)],
 )
 def test_what_a_model_keeps_to_be_looked_at_is_no_difference_and_left_as_it_is(
     way: str, eagerly: bool, keras: Any, models: Any, tmp_path: Path, check: Check
@@ -378,14 +382,15 @@ def test_what_a_model_keeps_to_be_looked_at_is_no_difference_and_left_as_it_is(
     model.fit(*batch, batch_size=8, verbose=0)
 
     def kept() -> list[Any]:
-        return [model.last, *model.all, *model.named.items(), getattr(model, "rows", None), model.count[0].tolist()]
+        numbers = [getattr(model, "rows", None), getattr(model.loss, "calls", None), model.count[0].tolist()]
+        return [model.last, *model.all, *model.named.items(), *model.recent, *numbers]
 
     before = kept()
     reloadgate.save(model, tmp_path / "1", probe=batch, imports=("models",), code_path=(str(HERE),), location="any")
     assert all(now is then or now == then for now, then in zip(kept(), before, strict=True))
     verdict = check(tmp_path / "1")
     assert verdict.status is Status.PASS, failing(verdict)
-    moved = {"number": ["model.rows"], "arrays": ["model.count"]}.get(way, [])
+    moved = {"number": ["model.rows"], "arrays": ["model.count"], "loss": ["mean_squared_error.calls"]}.get(way, [])
     assert [f.row.subject for f in verdict.of(Status.NOTED) if f.row.group is Group.RESUME] == moved
 
 

@@ -353,9 +353,7 @@ def unheld_rows(expected: Side, seen: Side, behaves_otherwise: bool, same_enviro
             )
             yield row_of(Group.RANDOM_STATE, f"{graph.layer or 'model'}: {operation}", Outcome.LOST, detail=detail)
     for generator in sorted({*expected.observation.generators, *seen.observation.generators}):
-        detail = (
-            f"training draws from the generator of `{generator}`, whose state nobody keeps: use keras.random with a SeedGenerator"
-        )
+        detail = f"training draws from `{generator}`, whose state nobody keeps: use keras.random with a SeedGenerator"
         yield row_of(Group.RANDOM_STATE, generator, Outcome.LOST, detail=detail)
 
 

@@ -98,7 +98,7 @@ class Behaviour:
             return named_outputs(function())
         finally:
             self.state.put_back()
-            self.state.put_back_attributes()
+            self.state.attributes.put_back()
 
     def resume(self, steps: int, times: int, keep: bool) -> list["Run"]:
         """The resumed steps, `times` times from the same state; none where the model cannot train.
@@ -169,12 +169,12 @@ class Behaviour:
             run.finals[key] = self.look.arrays.put(f"after{number or ''}/{key}", read(variable))
         if type(model).test_step is not keras.Model.test_step:
             run.logs |= self.look.attempt(Group.RESUME, "test step", partial(self._evaluated, batch), {})
-        run.moved_attributes = self.state.put_back_attributes()
+        run.moved_attributes = self.state.attributes.put_back()
         if model.run_eagerly and number == 0:
             # As the first step found the model, and once every variable of a step is there.
             with contextlib.suppress(Exception), step_graphs(model) as run.graphs:  # Python that only runs eagerly is no fault
                 trace_step(model, batch)
-            self.state.put_back_attributes()
+            self.state.attributes.put_back()
         return run
 
     def _evaluated(self, batch: Any) -> dict[str, list[float]]:

@@ -82,7 +82,6 @@ def observe(
             there, because steps may move what nobody can put back.
     """
     look, drawn = Look(model, probe, arrays), set[str]()
-    training = partial(hold.fixed_generators, drawn, unseeded_too=not repeat)
     if not model.built and probe.rows:
         look.attempt(Group.STRUCTURE, "build", lambda: model(look.inputs[0], training=False))
     was_built = {id(optimizer): bool(optimizer.built) for optimizer in optimizers_of(model)}
@@ -99,6 +98,7 @@ def observe(
         hold.no_summaries(),
         ThreadPoolExecutor(1) as beside,
     ):
+        training = partial(state.generators.fixed, drawn, unseeded_too=not repeat)
         shown = _Graphs(look, state, listed, training, predict=behaves, serve=behaves and serve, train=behaves and train)
         listed = shown.listed
         kept, metrics = tuple(_assets(look, listed)), tuple(_metrics(look))
@@ -229,7 +229,7 @@ class _Graphs:
             return None
         finally:
             self._state.put_back()
-            self._state.put_back_attributes()
+            self._state.attributes.put_back()
 
 
 def _build_optimizer(look: Look) -> None:
