@@ -689,6 +689,26 @@ def projected() -> keras.Model:
 
 
 @keras.saving.register_keras_serializable("reloadgate_tests")
+class Nameless(layers.Layer):
+    """Its configuration gives no name."""
+
+    def call(self, x: Any) -> Any:
+        return keras.ops.tanh(x)
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+
+def nameless() -> keras.Model:
+    """Not the first of its kind in the process: Keras numbers the names."""
+    Nameless()
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, layers.Dense(1)(Nameless()(Nameless()(inputs))))
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    return model
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
 class Noisy(layers.Layer):
     """Adds noise of TensorFlow's global generator, when it predicts too."""
 

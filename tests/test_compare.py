@@ -517,6 +517,42 @@ def test_what_no_format_gives_back_to_a_sequential_itself_is_noted(
     assert seen == outcomes
 
 
+@pytest.mark.parametrize(
+    ("names", "own", "order", "outcomes"),
+    [
+        (("attn", "attn_1"), {}, (0, 1), {Outcome.NOTED}),
+        (("attn_1", "attn"), {}, (0, 1), {Outcome.NOTED}),
+        (("attn_5", "attn_6"), {}, (0, 1), {Outcome.SAME}),
+        (("attn", "attn_1"), {}, (1, 0), {Outcome.CHANGED}),
+        (("attn", "attn_1"), {"name": "attn"}, (0, 1), {Outcome.CHANGED}),
+        (("attn", "mine"), {}, (0, 1), {Outcome.CHANGED}),
+    ],
+)
+def test_layers_that_keras_names_anew_are_known_by_their_places(
+    names: tuple[str, str], own: dict[str, str], order: tuple[int, int], outcomes: set[Outcome], tmp_path: Path
+) -> None:
+    """Their `get_config` gives no name; how they are wired is compared all the same."""
+
+    def named(one: str, other: str, first: int, second: int) -> Changed:
+        given = (one, other)
+
+        def layer(position: int, source: str) -> dict[str, Any]:
+            tensor = {"class_name": "__keras_tensor__", "config": {"keras_history": [source, 0, 0]}}
+            node = {"args": [tensor], "kwargs": {}}
+            return {"class_name": "Attn", "config": own, "name": given[position], "inbound_nodes": [node]}
+
+        layers = [layer(first, "inputs"), layer(second, given[first])]
+        settings = {"layers": layers, "output_layers": [[given[second], 0, 0]], "threes": [["a", 1, 2]]}
+        if (first, second) == (1, 0):  # the one that is listed first is called last
+            layers.reverse()
+        return lambda o: replace(o, config={"class_name": "Functional", "config": settings})
+
+    built = build(tmp_path, then=named("attn_5", "attn_6", 0, 1), now=named(*names, *order))
+    rows = [row for row in built.compare().rows if row.group is Group.STRUCTURE and row.subject.startswith("configuration")]
+    found = {row.outcome for row in rows}
+    assert (found if found == {Outcome.SAME} else found - {Outcome.SAME}) == outcomes
+
+
 @pytest.mark.parametrize("chosen", [True, False])
 def test_a_lost_loss_scale_is_blamed_on_the_policy_where_compile_added_it(tmp_path: Path, chosen: bool) -> None:
     def scaled(observation: Observation) -> Observation:

@@ -394,6 +394,14 @@ def test_what_a_model_keeps_to_be_looked_at_is_no_difference_and_left_as_it_is(
     assert [f.row.subject for f in verdict.of(Status.NOTED) if f.row.group is Group.RESUME] == moved
 
 
+def test_layers_that_keras_names_anew_are_the_same_layers(keras: Any, models: Any, tmp_path: Path, check: Check) -> None:
+    model, batch = train(keras, models, "nameless")
+    reloadgate.save(model, tmp_path / "1", probe=batch, imports=("models",), code_path=(str(HERE),), location="any")
+    verdict = check(tmp_path / "1")
+    assert verdict.status is Status.PASS, failing(verdict)
+    assert [f.row.subject for f in verdict.of(Status.NOTED) if f.row.group is Group.STRUCTURE] == ["configuration"]
+
+
 def test_numbers_of_an_operation_that_draws_are_among_its_constants(keras: Any) -> None:
     import tensorflow as tf
 

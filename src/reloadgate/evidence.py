@@ -211,8 +211,8 @@ class Observation:
     silent: tuple[Silent, ...] = ()
     """Seen on the saved side, of layers that rectify; older evidence has none."""
     generators: tuple[str, ...] = ()
-    """What training draws from and no artifact holds: `random`, `numpy.random`, where it runs eagerly `tf.random`, and attributes as
-    `model.rng`; older evidence has none."""
+    """What training draws from and no artifact holds: `random`, `numpy.random`, where it runs eagerly `tf.random`, and attributes
+    as `model.rng`; older evidence has none."""
 
 
 @noun

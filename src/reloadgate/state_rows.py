@@ -26,6 +26,10 @@ OWN_SWITCHES = (
     "`trainable` or `dtype` of a Sequential itself came back as another, as Keras 3.15.1 does with every one; its layers have "
     "their own, and those are the same"
 )
+MADE_NAMES = (
+    "layers came back under other names, which Keras makes of the class where a `get_config` gives none; they are the same "
+    "layers, in the same places"
+)
 LOSS_SCALE = (
     "`compile` added the loss scale because the global policy was `mixed_float16`, and a fresh process has another: give "
     "`compile` a `LossScaleOptimizer`"
@@ -96,10 +100,13 @@ def structure_rows(expected: Observation, seen: Observation, rebuilt: bool) -> I
     if expected.config is None and rebuilt:
         yield row_of(Group.STRUCTURE, "configuration", Outcome.SKIPPED, detail="the model has no serializable configuration")
     else:
-        then, now = _without_own_switches(expected.config), _without_own_switches(seen.config)
+        then: Any = expected.config
+        now: Any = seen.config
+        for without, detail in ((_without_own_switches, OWN_SWITCHES), (_without_made_names, MADE_NAMES)):
+            differed, then, now = then != now, without(then), without(now)
+            if differed and then == now:
+                yield row_of(Group.STRUCTURE, "configuration", Outcome.NOTED, detail=detail)
         yield from setting_rows(Group.STRUCTURE, "configuration", then, now, rebuilt)
-        if then == now and expected.config != seen.config:
-            yield row_of(Group.STRUCTURE, "configuration", Outcome.NOTED, detail=OWN_SWITCHES)
     yield from note_rows(expected, seen, rebuilt)
 
 
@@ -118,6 +125,44 @@ def _without_own_switches(config: Any) -> Any:
         told = isinstance(first, dict) and first.get("class_name") == "InputLayer"
         kept["config"] = {k: v for k, v in own.items() if k != "trainable" and not (k == "dtype" and told)}
     return kept
+
+
+def _without_made_names(config: Any) -> Any:
+    """A configuration in which a layer whose own one has no name has its place in the Functional model in the place of the name
+    that Keras makes of its class, numbered anew in every process."""
+    if isinstance(config, list):
+        return [_without_made_names(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    kept = {key: _without_made_names(value) for key, value in config.items()}
+    if isinstance(layers := kept.get("layers"), list):
+        places = {layer["name"]: f"layer {place}" for place, layer in enumerate(layers) if _is_made_name(layer)}
+        kept = _renamed(kept, places) if places else kept
+    return kept
+
+
+def _is_made_name(layer: Any) -> bool:
+    """As Keras makes it: a class in snake case, and a number from the second one on."""
+    name = layer.get("name") if isinstance(layer, dict) else None
+    if not isinstance(name, str) or not isinstance(own := layer.get("config"), dict) or "name" in own:
+        return False
+    snake = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", str(layer.get("class_name"))))
+    snake = re.sub("([a-z])([A-Z])", r"\1_\2", snake).lower()
+    return re.fullmatch(rf"{re.escape(snake)}(_\d+)?", name) is not None
+
+
+def _renamed(config: Any, names: Mapping[str, str]) -> Any:
+    """Names of layers, and where a tensor comes from: a layer, which of its calls, which of the outputs."""
+    if isinstance(config, list):
+        if len(config) == 3 and isinstance(config[0], str) and all(isinstance(number, int) for number in config[1:]):
+            return [names.get(config[0], config[0]), *config[1:]]
+        return [_renamed(item, names) for item in config]
+    if not isinstance(config, dict):
+        return config
+    renamed = {key: _renamed(value, names) for key, value in config.items()}
+    if "inbound_nodes" in config and isinstance(config.get("name"), str):
+        renamed["name"] = names.get(config["name"], config["name"])
+    return renamed
 
 
 def note_rows(expected: Observation, seen: Observation, rebuilt: bool) -> Iterator[Row]:

@@ -276,7 +276,8 @@ def trace_step(model: Any, batch: Any) -> None:
         batch: as `fit` gives it to the step, whose variables are all there.
     """
     tensors = tf.nest.map_structure(lambda leaf: leaf if leaf is None or tf.is_tensor(leaf) else tf.constant(leaf), batch)
-    tf.function(model.train_step, autograph=False, jit_compile=False).get_concrete_function(tensors)
+    with model.distribute_strategy.scope():
+        tf.function(model.train_step, autograph=False, jit_compile=False).get_concrete_function(tensors)
 
 
 def _graph_of_step(graph: Any) -> Graph:
