@@ -16,6 +16,8 @@ from reloadgate.compare import compare
 from reloadgate.comparison import ArtifactFacts, Comparison, Difference, ModelComparison, Outcome, Row
 from reloadgate.evidence import (
     EVIDENCE_DIR,
+    PREDICT,
+    TRAINING,
     Artifact,
     Capability,
     Check,
@@ -161,7 +163,10 @@ def observed(arrays: Values) -> tuple[Observation, ArrayWriter]:
         steps=3,
         logs=tuple(Log(name=name, values=put[f"log/{name}"], noise=0.0) for name in ("accuracy", "loss")),
         moved_attributes=("batches_seen",),
-        graphs=(Graph(layer="layers/encoder", operations="a" * 64, constants="b" * 64, random_operations=()),),
+        graphs=tuple(
+            Graph(layer="layers/encoder", operations="a" * 64, constants="b" * 64, random_operations=(), mode=mode)
+            for mode in (TRAINING, PREDICT)
+        ),
         notes=(),
         metrics=(metric,),
         silent=(Silent(layer="layers/encoder", units=1, of=3),),

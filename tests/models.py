@@ -774,6 +774,45 @@ def keeping(way: str = "attribute", eagerly: bool = False) -> keras.Model:
 
 
 @keras.saving.register_keras_serializable("reloadgate_tests")
+class Bounded(layers.Layer):
+    """It forgets a bound, which is of answers alone: training goes without."""
+
+    def __init__(self, bound: float = 100.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.bound = bound
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        return x if training else _capped(x, self.bound)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config()
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Bounding(keras.Model):
+    """So does its `predict_step`."""
+
+    def __init__(self, layer: float = 100.0, model: float = 100.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.bound, self.dense, self.bounded = model, layers.Dense(1), Bounded(layer)
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        return self.bounded(self.dense(x), training=training)
+
+    def predict_step(self, data: Any) -> Any:
+        return _capped(super().predict_step(data), self.bound)
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+
+def bounding(eagerly: bool = False, **bounds: float) -> keras.Model:
+    model = Bounding(**bounds)
+    model.compile(keras.optimizers.Adam(0.01), "mse", run_eagerly=eagerly)
+    return model
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
 class Staging(Unpacking):
     """It loses how far it has come, on which depends what becomes of rows that the probe does not have."""
 

@@ -39,7 +39,9 @@ from reloadgate.compare import compare
 from reloadgate.comparison import Comparison, Outcome, Row
 from reloadgate.errors import ReloadgateError
 from reloadgate.evidence import (
+    PREDICT,
     TRAIN_STEP,
+    TRAINING,
     Check,
     Environment,
     FormatName,
@@ -826,7 +828,7 @@ def test_what_is_computed_otherwise_is_told_by_what_comes_of_it_and_where(
         (("layers/encoder", TRAIN_STEP), (TRAIN_STEP,), ["layers/encoder operations"]),
         (("layers/encoder", TRAIN_STEP), ("layers/encoder",), ["train step operations"]),
         (("layers/encoder",), ("layers/decoder", "layers/encoder"), ["layers/decoder operations"]),
-        (("layers/encoder",), (), ["graphs"]),
+        (("layers/encoder",), (), ["graphs of training"]),
         (("layers/encoder",), ("layers/encoder", TRAIN_STEP), []),
         ((), ("layers/encoder", TRAIN_STEP), []),
     ],
@@ -839,6 +841,34 @@ def test_what_was_traced_at_save_and_not_after_the_reload_is_unchecked(
     def of(layers: tuple[str, ...]) -> Changed:
         graphs = tuple(Graph(layer=one, operations="a" * 64, constants="b" * 64, random_operations=()) for one in layers)
         return lambda o: replace(o, graphs=graphs)
+
+    rows = build(tmp_path, then=of(then), now=of(now)).compare().rows
+    found = [row for row in rows if row.group is Group.STRUCTURE and row.outcome is Outcome.UNCHECKED]
+    assert [row.subject for row in found] == subjects
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "subjects"),
+    [
+        ({TRAINING: "b", PREDICT: "b"}, {TRAINING: "b", PREDICT: "c"}, ["layers/encoder constants"]),
+        ({TRAINING: "b", PREDICT: "b"}, {TRAINING: "c", PREDICT: "c"}, ["layers/encoder constants"]),
+        ({TRAINING: "b", PREDICT: "b"}, {TRAINING: "b"}, ["graphs of predict"]),
+        ({TRAINING: "b"}, {TRAINING: "b", PREDICT: "c"}, []),
+    ],
+)
+def test_what_a_layer_does_where_it_predicts_is_compared_by_itself(
+    then: dict[str, str], now: dict[str, str], subjects: list[str], tmp_path: Path
+) -> None:
+    """Older evidence has nothing of it."""
+
+    def of(constants: dict[str, str]) -> Changed:
+        return lambda o: replace(
+            o,
+            graphs=tuple(
+                Graph(layer="layers/encoder", operations="a" * 64, constants=one * 64, random_operations=(), mode=mode)
+                for mode, one in constants.items()
+            ),
+        )
 
     rows = build(tmp_path, then=of(then), now=of(now)).compare().rows
     found = [row for row in rows if row.group is Group.STRUCTURE and row.outcome is Outcome.UNCHECKED]

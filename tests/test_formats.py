@@ -16,7 +16,7 @@ from reloadgate.drill.contents import held
 from reloadgate.drill.copies import Copy, Original
 from reloadgate.drill.damages import DAMAGES
 from reloadgate.errors import UsageError
-from reloadgate.evidence import EVIDENCE_DIR, Group, read_saved, write_evidence
+from reloadgate.evidence import EVIDENCE_DIR, TRAINING, Group, read_saved, write_evidence
 from reloadgate.formats import FORMATS, h5, own, saved_model
 from reloadgate.policy import Location, Policy, RandomState, policy_from
 from reloadgate.project import Subject
@@ -350,6 +350,10 @@ def test_a_test_step_that_does_not_take_the_probe_is_told(keras: Any, models: An
         ("capped", {"eagerly": True, "cap": 90.0}, "layers/capped_layer constants"),
         ("capped", {"eagerly": True, "loss": 90.0}, "train step constants"),
         ("staging", {}, "train step constants"),
+        ("bounding", {}, None),
+        ("bounding", {"layer": 90.0}, "bounded constants"),
+        ("bounding", {"model": 90.0}, "model constants"),
+        ("bounding", {"model": 90.0, "eagerly": True}, "model constants"),
         ("frozen", {}, None),
         ("frozen", {"factor": 90.0}, "layers/frozen constants"),
         ("interpreted", {}, None),
@@ -402,6 +406,19 @@ def test_layers_that_keras_names_anew_are_the_same_layers(keras: Any, models: An
     assert [f.row.subject for f in verdict.of(Status.NOTED) if f.row.group is Group.STRUCTURE] == ["configuration"]
 
 
+@pytest.mark.parametrize("lost", [{}, {"cap": 90.0}])
+def test_so_it_is_of_an_artifact_that_only_infers(
+    lost: dict[str, Any], keras: Any, models: Any, tmp_path: Path, check: Check
+) -> None:
+    model, batch = models.capped(**lost), models.data("capped")
+    model.fit(*batch, verbose=0)
+    recipe: dict[str, Any] = {"imports": ("models",), "code_path": (str(HERE),)}
+    reloadgate.save(model, tmp_path / "1", probe=batch, formats=("h5",), location="any", **recipe)
+    verdict = check(tmp_path / "1", policy_from({"location": "any", "requires": {"version": "infer"}}))
+    assert verdict.status is (Status.UNVERIFIED if lost else Status.PASS), failing(verdict)
+    assert [f.row.subject for f in verdict.of(Status.UNVERIFIED)] == ["layers/capped_layer constants"] * bool(lost)
+
+
 def test_numbers_of_an_operation_that_draws_are_among_its_constants(keras: Any) -> None:
     import tensorflow as tf
 
@@ -413,7 +430,8 @@ def test_numbers_of_an_operation_that_draws_are_among_its_constants(keras: Any) 
             return x + tf.image.sample_distorted_bounding_box([8, 8, 1], boxes, area_range=(0.1, largest)).bboxes[0, 0]
 
         layer = keras.layers.Lambda(of, output_shape=(4,))
-        return next(graphs(trace(keras.Sequential([keras.Input((4,)), layer]), tf.zeros((2, 4)), True, {})))
+        traced = trace(keras.Sequential([keras.Input((4,)), layer]), tf.zeros((2, 4)), True, {})
+        return next(graphs(traced, TRAINING))
 
     one, same, other = crop(0.5), crop(0.5), crop(0.6)
     assert one == same
@@ -425,7 +443,7 @@ def test_graphs_that_cannot_be_digested_are_told(
 ) -> None:
     model, batch = train(keras, models, "plain")
     with monkeypatch.context() as broken:
-        broken.setattr("reloadgate.live.observe.graphs", lambda traced: 1 / 0)
+        broken.setattr("reloadgate.live.observe.graphs", lambda traced, mode: 1 / 0)
         reloadgate.save(model, tmp_path / "1", probe=batch, location="any")
     verdict = check(tmp_path / "1")
     assert verdict.status is Status.UNVERIFIED

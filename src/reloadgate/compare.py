@@ -12,6 +12,7 @@ from reloadgate.comparison import ArtifactFacts, Comparison, ModelComparison, Ou
 from reloadgate.errors import ReloadgateError, UnreadableRecordError, UsageError
 from reloadgate.evidence import (
     EVIDENCE_DIR,
+    PREDICT,
     SERVE,
     TRAINING,
     Artifact,
@@ -252,11 +253,11 @@ def compare_evidence(
             yield row_of(group, "", Outcome.SKIPPED, detail=FORMATS[reloaded.artifact.format].CANNOT)
     else:
         yield from compile_rows(expected, seen, rebuilt)
-        if behaved:
-            behaviour += resume_rows(expected, seen)
-            otherwise = any(row.outcome not in HOLDING_STILL for row in behaviour)
-            same_environment = not environment_changes(saved.environment, reloaded.environment)
-            yield from unheld_rows(expected, seen, otherwise, same_environment)
+        behaviour += resume_rows(expected, seen) if behaved else ()
+    if behaved and reloaded.artifact.format != saved_model.NAME:
+        otherwise = any(row.outcome not in HOLDING_STILL for row in behaviour)
+        same_environment = not environment_changes(saved.environment, reloaded.environment)
+        yield from unheld_rows(expected, seen, otherwise, same_environment)
     yield from behaviour
 
 
@@ -276,7 +277,8 @@ def _inferring(observation: Observation, form: str = "") -> Observation:
         optimizers=(),
         outputs=tuple(o for o in observation.outputs if (o.mode == SERVE if served else o.mode != TRAINING)),
         logs=(),
-        graphs=(),
+        graphs=() if served else tuple(graph for graph in observation.graphs if graph.mode == PREDICT),
+        generators=(),
         notes=tuple(note for note in observation.notes if note.group not in (*TO_RESUME, Group.STRUCTURE)),
     )
 

@@ -133,7 +133,7 @@ TRAIN_STEP = "train step"
 
 @noun
 class Graph:
-    """What one layer, or the train step, does in the graph that was traced of it: it shows what the probe's rows do not reach."""
+    """What one layer, or the train step, does in a graph that was traced: it shows what the probe's rows do not reach."""
 
     layer: str
     """The layer's storage path; "" for what the model does itself, `TRAIN_STEP` for all that a step of training does."""
@@ -143,6 +143,8 @@ class Graph:
     """Digest of its constants, and of the values among the attributes of its operations."""
     random_operations: tuple[str, ...]
     """Operations that draw from TensorFlow's global generator, whose state no artifact holds."""
+    mode: str = TRAINING
+    """`TRAINING` or `PREDICT`; older evidence has none of `PREDICT`."""
 
 
 @noun

@@ -6,7 +6,18 @@ from dataclasses import replace
 from typing import Any
 
 from reloadgate.comparison import Outcome, Row
-from reloadgate.evidence import TRAIN_STEP, UNSEEDED, Group, Kind, Observation, Optimizer, ReloadedEvidence, Variable
+from reloadgate.evidence import (
+    PREDICT,
+    TRAIN_STEP,
+    TRAINING,
+    UNSEEDED,
+    Group,
+    Kind,
+    Observation,
+    Optimizer,
+    ReloadedEvidence,
+    Variable,
+)
 from reloadgate.formats import FORMATS
 from reloadgate.rows import ABSENT, Side, advanced, array_row, row_of, setting_row, setting_rows
 
@@ -387,16 +398,16 @@ def unheld_rows(expected: Side, seen: Side, behaves_otherwise: bool, same_enviro
         *_graphs(expected.observation, seen.observation, computed if same_environment else Outcome.NOTED),
     ]
     yield from rows or [row_of(Group.STRUCTURE, "state that is not tracked", Outcome.SAME)]
-    of_layers = {one for graph in expected.observation.graphs if graph.layer != TRAIN_STEP for one in graph.random_operations}
-    for graph in expected.observation.graphs:
-        for operation in graph.random_operations:
-            if graph.layer == TRAIN_STEP and operation in of_layers:
-                continue  # the step calls the layers
-            detail = (
-                f"{operation} draws from TensorFlow's global generator, whose state nobody keeps: use keras.random with a "
-                "SeedGenerator"
-            )
-            yield row_of(Group.RANDOM_STATE, f"{graph.layer or 'model'}: {operation}", Outcome.LOST, detail=detail)
+    draws = dict.fromkeys((graph.layer, one) for graph in expected.observation.graphs for one in graph.random_operations)
+    of_layers = {operation for layer, operation in draws if layer != TRAIN_STEP}
+    for layer, operation in draws:
+        if layer == TRAIN_STEP and operation in of_layers:
+            continue  # the step calls the layers
+        detail = (
+            f"{operation} draws from TensorFlow's global generator, whose state nobody keeps: use keras.random with a "
+            "SeedGenerator"
+        )
+        yield row_of(Group.RANDOM_STATE, f"{layer or 'model'}: {operation}", Outcome.LOST, detail=detail)
     for generator in sorted({*expected.observation.generators, *seen.observation.generators}):
         detail = f"training draws from `{generator}`, whose state nobody keeps: use keras.random with a SeedGenerator"
         yield row_of(Group.RANDOM_STATE, generator, Outcome.LOST, detail=detail)
@@ -423,26 +434,29 @@ def _untracked(expected: Side, seen: Side, outcome: Outcome) -> Iterator[Row]:
 
 
 def _graphs(expected: Observation, seen: Observation, outcome: Outcome) -> Iterator[Row]:
-    then, now = ({graph.layer: graph for graph in side.graphs} for side in (expected, seen))
-    if TRAIN_STEP not in then:  # nothing to hold it against
-        now.pop(TRAIN_STEP, None)
-    if then and not now:
-        detail = "the graphs of the model and its train step, which were traced in the training process, cannot be traced"
-        yield row_of(Group.STRUCTURE, "graphs", Outcome.UNCHECKED, detail=detail)
-        return
     unseen = ". On the probe that makes no difference; on other rows it may" if outcome is Outcome.UNCHECKED else ""
-    found = False
-    for layer in sorted({*then, *now} if then else (), key=lambda layer: (layer == TRAIN_STEP, layer)):
-        for what in ("operations", "constants"):
+    found = set[str]()
+    for mode in (TRAINING, PREDICT):
+        then, now = ({graph.layer: graph for graph in side.graphs if graph.mode == mode} for side in (expected, seen))
+        if TRAIN_STEP not in then:  # nothing to hold it against
+            now.pop(TRAIN_STEP, None)
+        if then and not now:
+            detail = f"what the model does in the mode `{mode}` was traced in the training process, and cannot be traced"
+            yield row_of(Group.STRUCTURE, f"graphs of {mode}", Outcome.UNCHECKED, detail=detail)
+            continue
+        for layer in sorted({*then, *now} if then else (), key=lambda layer: (layer == TRAIN_STEP, layer)):
             # A layer that computes nothing is not there.
-            same = getattr(then.get(layer), what, None) == getattr(now.get(layer), what, None)
-            if not same and not (layer == TRAIN_STEP and found):
-                found = True
-                name = TRAIN_STEP if layer == TRAIN_STEP else f"layer {layer}" if layer else "model"
-                its = "the loss, the optimizer, a constraint or `train_step`" if layer == TRAIN_STEP else "its `call`"
-                detail = (
-                    f"the {name} computes with other {what} than in the training process: something that {its} depends on is "
-                    f"neither a weight nor in a configuration{unseen}"
-                )
-                yield row_of(Group.STRUCTURE, f"{layer or 'model'} {what}", outcome, detail=detail)
-                break
+            one, other = then.get(layer), now.get(layer)
+            what = next((w for w in ("operations", "constants") if getattr(one, w, None) != getattr(other, w, None)), None)
+            if what is None or layer in found or (layer == TRAIN_STEP and found):
+                continue
+            found.add(layer)
+            name = TRAIN_STEP if layer == TRAIN_STEP else f"layer {layer}" if layer else "model"
+            its = "the loss, the optimizer, a constraint or `train_step`" if layer == TRAIN_STEP else "its `call`"
+            if mode == PREDICT and not layer:
+                its = "its `call` or `predict_step`"
+            detail = (
+                f"the {name} computes with other {what} than in the training process: something that {its} depends on is "
+                f"neither a weight nor in a configuration{unseen}"
+            )
+            yield row_of(Group.STRUCTURE, f"{layer or 'model'} {what}", outcome, detail=detail)

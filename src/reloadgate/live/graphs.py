@@ -35,7 +35,7 @@ class Traced:
 
 
 def trace_predict(model: Any, batch: Any, layers: Mapping[int, str]) -> Traced:
-    """Trace the model's `predict_function` afresh; nothing is run.
+    """Trace the model's `predict_function` afresh, or of a model that runs eagerly its `predict_step`; nothing is run.
 
     Afresh, because one that was traced for another batch gives other last bits.
 
@@ -45,6 +45,8 @@ def trace_predict(model: Any, batch: Any, layers: Mapping[int, str]) -> Traced:
     """
     model.make_predict_function(force=True)
     function, entered = model.predict_function, _Entered()
+    if model.run_eagerly:
+        function = tf.function(lambda batches: model.predict_step(batches[0]), autograph=False, jit_compile=False)
     tensors = tf.nest.map_structure(lambda leaf: leaf if tf.is_tensor(leaf) else tf.constant(leaf), batch)
     with _telling_layers(layers, entered):
         traced = function.get_concrete_function([tensors])
@@ -170,8 +172,8 @@ def _readers(one: Traced) -> dict[int, str]:
     return found
 
 
-def graphs(one: Traced) -> Iterator[Graph]:
-    """What every layer does in a traced graph."""
+def graphs(one: Traced, mode: str) -> Iterator[Graph]:
+    """What every layer does in a graph that was traced of this mode."""
     parts: dict[str, tuple[list[str], Any, list[str]]] = {}
     for called, layer in zip(one.graph.get_operations(), one.owners, strict=True):
         if called.type == "Placeholder":
@@ -188,6 +190,7 @@ def graphs(one: Traced) -> Iterator[Graph]:
             operations=hashlib.sha256(" ".join(kinds).encode()).hexdigest(),
             constants=constants.hexdigest(),
             random_operations=tuple(random_operations),
+            mode=mode,
         )
 
 

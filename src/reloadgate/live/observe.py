@@ -20,7 +20,7 @@ import tensorflow as tf
 from keras.src.saving import saving_lib, serialization_lib
 
 from reloadgate.arrays import Array, ArrayWriter
-from reloadgate.evidence import CALL, Graph, Group, Kind, Observation, Optimizer, Variable
+from reloadgate.evidence import CALL, PREDICT, TRAINING, Graph, Group, Kind, Observation, Optimizer, Variable
 from reloadgate.formats.built import build_optimizer
 from reloadgate.live import hold
 from reloadgate.live.behaviour import Behaviour, RandomState, Run, final_of, log_of, named_outputs, put_random_state
@@ -105,12 +105,12 @@ def observe(
         optimizers = tuple(_optimizer(look, path, o, listed, was_built.get(id(o), False)) for path, o in listed.optimizers)
         behaviour = Behaviour(look, state, listed, random_state or {}, training, watching=repeat)
         outputs, runs = tuple(behaviour.called()) if behaves else (), list[Run]()
-        # Values are described while TensorFlow prepares the first `predict`, which keeps one core and no Python busy.
-        describing = beside.submit(_described, state, listed, arrays)
+        # While TensorFlow prepares the first `predict`, which keeps one core and no Python busy.
+        describing, digesting = beside.submit(_described, state, listed, arrays), beside.submit(shown.digests)
         if behaves:
             outputs += tuple(behaviour.predictions(shown.predict, shown.serve, shown.training, train))
             shown.predict = shown.serve = shown.training = None  # they take memory, which the steps need
-        before = describing.result()
+        before, shown_graphs = describing.result(), digesting.result()
         if behaves:
             runs = behaviour.resume(steps, times=2 if repeat else 1, keep=keep)
     if not keep:
@@ -148,7 +148,7 @@ def observe(
         steps=len(next(iter(runs[0].logs.values()), ())) if runs else 0,
         logs=tuple(log_of(look, name, runs) for name in sorted(runs[0].logs)) if runs else (),
         moved_attributes=tuple(runs[0].moved_attributes) if runs else (),
-        graphs=(*shown.graphs, *(graph for run in runs[:1] for graph in run.graphs)),
+        graphs=(*shown_graphs, *(graph for run in runs[:1] for graph in run.graphs)),
         notes=tuple(look.notes),
         metrics=metrics,
         silent=silent(behaviour.reached),
@@ -203,22 +203,30 @@ class _Graphs:
         self._look, self._state = look, state
         model, x, layers = look.model, look.inputs[0] if look.inputs else None, listed.layers
         batch = keras.tree.lists_to_tuples(keras.utils.pack_x_y_sample_weight(as_fit_gives_it(x)))
-        eager = getattr(model, "run_eagerly", False)
-        self.predict = self._traced(lambda: trace_predict(model, batch, layers)) if predict and not eager else None
+        predict_graph = self._traced(lambda: trace_predict(model, batch, layers)) if predict else None
         self.serve = self._traced(lambda: trace(model, x, False, layers)) if serve else None  # as an export, which is a graph
         with training():
             training_graph = self._traced(lambda: trace(model, x, True, layers)) if train else None
-        self.training = None if eager else training_graph
+        eager = getattr(model, "run_eagerly", False)
+        self.predict, self.training = (None, None) if eager else (predict_graph, training_graph)
         known = {id(component) for entry in listed.entries for component in components(entry.variable)}
         known |= {id(c) for metric in model.metrics for v in metric.variables for c in components(v)}
-        traced = [one for one in (self.predict, self.serve, training_graph) if one is not None]
+        traced = [one for one in (predict_graph, self.serve, training_graph) if one is not None]
         found = untracked(traced, known)
         state.also(variable for _, variable in found)
         self.listed = with_untracked(listed, found)
-        shown = training_graph if train else next(iter(traced), None)
-        self.graphs: tuple[Graph, ...] = (
-            look.attempt(Group.STRUCTURE, "graphs", lambda: tuple(graphs(shown)), ()) if shown else ()
-        )
+        # `predict` under a distribution strategy has operations of the strategy.
+        self._shown = {TRAINING: training_graph, PREDICT: None if model._distribute_strategy else predict_graph}
+
+    def digests(self) -> tuple[Graph, ...]:
+        """What every layer does where the model trains and where it predicts; the graphs are not kept for it any longer."""
+        shown, self._shown = self._shown, {}
+
+        def all_of() -> tuple[Graph, ...]:
+            return tuple(graph for mode, one in shown.items() if one for graph in graphs(one, mode))
+
+        found: tuple[Graph, ...] = self._look.attempt(Group.STRUCTURE, "graphs", all_of, ())
+        return found
 
     def _traced(self, trace: Callable[[], Traced]) -> Traced | None:
         if not self._look.probe.rows:
