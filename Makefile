@@ -7,8 +7,6 @@ PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# More than there are cores: the tests of `make test` wait for children and for the disk half of their time.
-WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 3 / 2 )))
 
 # What DVC and the stages run is the environment's own, never another one that happens to be on PATH.
 export PATH := $(abspath $(BIN)):$(PATH)
@@ -42,7 +40,7 @@ release: setup ## Tag the version of NAME=<model> with GTO, if it passed and is 
 	reloadgate release $(NAME)
 
 test: setup ## Run every test
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 check: setup lint types ## Lint, types, layers and the tests without TensorFlow, in under a minute
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m "not keras and not pipeline"
