@@ -17,6 +17,7 @@ from reloadgate.comparison import ArtifactFacts, Comparison, Difference, ModelCo
 from reloadgate.evidence import (
     EVIDENCE_DIR,
     PREDICT,
+    TRAIN_STEP,
     TRAINING,
     Artifact,
     Capability,
@@ -164,8 +165,8 @@ def observed(arrays: Values) -> tuple[Observation, ArrayWriter]:
         logs=tuple(Log(name=name, values=put[f"log/{name}"], noise=0.0) for name in ("accuracy", "loss")),
         moved_attributes=("batches_seen",),
         graphs=tuple(
-            Graph(layer="layers/encoder", operations="a" * 64, constants="b" * 64, random_operations=(), mode=mode)
-            for mode in (TRAINING, PREDICT)
+            Graph(layer=layer, operations="a" * 64, constants="b" * 64, random_operations=(), mode=mode)
+            for layer, mode in (("layers/encoder", TRAINING), ("layers/encoder", PREDICT), (TRAIN_STEP, TRAINING))
         ),
         notes=(),
         metrics=(metric,),

@@ -514,6 +514,44 @@ def capped(
 
 
 @keras.saving.register_keras_serializable("reloadgate_tests")
+class Tabled(layers.Layer):
+    """It forgets its table of tensors, of which the graph takes those from outside that are large; the probe reads none."""
+
+    def __init__(self, last: float = 100.0, **options: Any) -> None:
+        import tensorflow as tf
+
+        super().__init__(**options)
+        self.table = tf.constant([0.0] * 500 + [last])
+
+    def call(self, x: Any) -> Any:
+        rows = keras.ops.cast(keras.ops.clip(keras.ops.abs(x) * 4.0, 0, 500), "int32")
+        return keras.ops.cond(keras.ops.max(x) > 50.0, lambda: x + keras.ops.take(self.table, rows), lambda: x)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config()
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class TabledLoss(keras.losses.Loss):
+    def __init__(self, last: float = 100.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.tabled = Tabled(last)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return self.tabled(y_true - y_pred) ** 2
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config()
+
+
+def tabled(last: float = 100.0, loss: float = 100.0, eagerly: bool = False) -> keras.Model:
+    model = keras.Sequential([keras.Input((4,)), Tabled(last), layers.Dense(1)])
+    model = keras.Sequential([keras.Input((4,)), Tabled(last), layers.Dense(1)])
+    model.compile("adam", TabledLoss(loss), run_eagerly=eagerly)
+    return model
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
 class Reading(layers.Layer):
     """It forgets which text it reads as nought; the probe has numbers only."""
 

@@ -26,6 +26,7 @@ from builders import (
     SEED,
     STATE,
     TIED,
+    UNTRACKED,
     VOCABULARY,
     Built,
     Changed,
@@ -42,6 +43,7 @@ from reloadgate.evidence import (
     PREDICT,
     TRAIN_STEP,
     TRAINING,
+    Capability,
     Check,
     Environment,
     FormatName,
@@ -59,6 +61,7 @@ from reloadgate.evidence import (
 )
 from reloadgate.judge import judge
 from reloadgate.ndarrays import np_dtype
+from reloadgate.nouns import digest, to_dict
 from reloadgate.policy import Policy, read_yaml
 from reloadgate.project import EVIDENCE, PARAMS, RECORDS, declared, read_records, write_record
 from reloadgate.rows import Side
@@ -75,6 +78,7 @@ NOT_COMPARED = {
     r"variables\[untracked\]": "tells which layer changed, what the model does tells whether",
     r"observation\.metrics(\[metric\]\.(value\.dtype|kind|name|noise|trainable)| with another)$": "noted where bytes are gone",
     r"\]\.also": "the other places in the file are those that the saved side names",
+    r"observation\.moved_attributes\[\] dropped$": "noted, where the train step's graph tells that it makes no difference",
     r"observation\.generators": "told wherever either side drew from one",
     r"observation\.silent": "what the saved side's probe reaches, for the drill's advice",
     r"\]\.path$": "Keras renames on every reload",
@@ -875,19 +879,43 @@ def test_what_a_layer_does_where_it_predicts_is_compared_by_itself(
     assert [row.subject for row in found] == subjects
 
 
-@pytest.mark.parametrize("traced", [True, False])
+@pytest.mark.parametrize(("traced", "environment"), [(True, ENVIRONMENT), (False, ENVIRONMENT), (True, None)])
 def test_other_attributes_that_the_steps_move_are_told_and_a_fault_only_where_no_graph_tells_what_they_do(
-    traced: bool, tmp_path: Path
+    traced: bool, environment: Environment | None, tmp_path: Path
 ) -> None:
-    step = Graph(layer=TRAIN_STEP, operations="c" * 64, constants="d" * 64, random_operations=())
+    """In another environment graphs are only noted: there they tell nothing."""
 
     def of(attribute: str) -> Changed:
-        return lambda o: replace(o, moved_attributes=(attribute,), graphs=(*o.graphs, step) if traced else o.graphs)
+        return lambda o: replace(o, moved_attributes=(attribute,), graphs=o.graphs if traced else o.graphs[:2])
 
-    rows = build(tmp_path, then=of("model.stage"), now=of("model.rows")).compare().rows
+    rows = build(tmp_path, then=of("model.stage"), now=of("model.rows"), environment=environment).compare().rows
     found = [(row.subject, row.outcome) for row in rows if row.group is Group.RESUME and row.outcome is not Outcome.SAME]
     noted = [("model.rows", Outcome.NOTED), ("model.stage", Outcome.NOTED)]
-    assert found == [("Python attributes", Outcome.UNCHECKED)] * (not traced) + noted
+    assert found == [("Python attributes", Outcome.UNCHECKED)] * (not (traced and environment)) + noted
+
+
+@pytest.mark.parametrize(
+    ("kept", "told"),
+    [(slice(None), []), (slice(2), [TRAIN_STEP]), (slice(1), [PREDICT, TRAIN_STEP]), (slice(2, 3), [PREDICT])],
+)
+def test_what_was_not_traced_at_save_is_told(kept: slice, told: list[str], tmp_path: Path) -> None:
+    built = build(tmp_path, then=lambda o: replace(o, graphs=o.graphs[kept]))
+    rows = [row for row in built.compare().rows if row.detail.startswith("no graph of it was traced")]
+    assert [(row.group, row.subject, row.outcome) for row in rows] == [(Group.STRUCTURE, one, Outcome.NOTED) for one in told]
+
+
+def test_of_what_only_infers_the_state_that_is_not_tracked_is_compared_and_that_of_the_steps_is_not(tmp_path: Path) -> None:
+    def with_a_step(observation: Observation) -> Observation:
+        (untracked,) = (variable for variable in observation.variables if variable.key == UNTRACKED)
+        return replace(observation, variables=(*observation.variables, replace(untracked, key=f"untracked/{TRAIN_STEP}/0")))
+
+    built = build(tmp_path, then=with_a_step, changed={f"before/{UNTRACKED}": np.ones(2, np.float32)})
+    artifact = replace(ARTIFACT, capability=Capability.INFER)
+    saved = replace(built.saved, artifacts=(artifact,))
+    write_evidence(built.sealed, saved)
+    infers = built.compare_with(replace(built.reloaded, artifact=artifact, saved_sha256=digest(to_dict(saved))))
+    structure = [row for row in infers.rows if row.group is Group.STRUCTURE and row.outcome is not Outcome.SAME]
+    assert [(row.subject, row.outcome) for row in structure] == [(UNTRACKED, Outcome.NOTED)]
 
 
 def test_an_environment_that_is_not_known_is_another(tmp_path: Path) -> None:

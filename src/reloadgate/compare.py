@@ -14,6 +14,7 @@ from reloadgate.evidence import (
     EVIDENCE_DIR,
     PREDICT,
     SERVE,
+    TRAIN_STEP,
     TRAINING,
     Artifact,
     Capability,
@@ -246,6 +247,7 @@ def compare_evidence(
         yield from structure_rows(expected.observation, seen.observation, rebuilt)
     yield from variable_rows(expected, seen)
     behaved, behaviour = reloaded.depth is not Depth.STATE, list[Row]()
+    same_environment = not environment_changes(saved.environment, reloaded.environment)
     if behaved:
         behaviour += [*prediction_rows(expected, seen), *determinism_rows(expected.observation, seen.observation)]
     if infers:
@@ -253,10 +255,9 @@ def compare_evidence(
             yield row_of(group, "", Outcome.SKIPPED, detail=FORMATS[reloaded.artifact.format].CANNOT)
     else:
         yield from compile_rows(expected, seen, rebuilt)
-        behaviour += resume_rows(expected, seen) if behaved else ()
+        behaviour += resume_rows(expected, seen, same_environment) if behaved else ()
     if behaved and reloaded.artifact.format != saved_model.NAME:
         otherwise = any(row.outcome not in HOLDING_STILL for row in behaviour)
-        same_environment = not environment_changes(saved.environment, reloaded.environment)
         yield from unheld_rows(expected, seen, otherwise, same_environment)
     yield from behaviour
 
@@ -267,12 +268,12 @@ HOLDING_STILL = (Outcome.SAME, Outcome.NOTED, Outcome.SKIPPED, Outcome.NOT_EXERC
 def _inferring(observation: Observation, form: str = "") -> Observation:
     """What of an observation an artifact answers for that can only infer."""
     served = form == saved_model.NAME
-    kinds = (Kind.WEIGHT,) if served else (Kind.WEIGHT, Kind.RECURRENT_STATE)
+    kinds = (Kind.WEIGHT,) if served else (Kind.WEIGHT, Kind.RECURRENT_STATE, Kind.UNTRACKED)
     slots = tuple(f"{optimizer.key}/" for optimizer in observation.optimizers)  # of an optimizer within another
     return replace(
         observation,
         compile_config=None,
-        variables=tuple(v for v in observation.variables if v.kind in kinds),
+        variables=tuple(v for v in observation.variables if v.kind in kinds and not v.key.startswith(f"untracked/{TRAIN_STEP}/")),
         assets=() if served else tuple(a for a in observation.assets if not a.key.startswith(slots)),
         optimizers=(),
         outputs=tuple(o for o in observation.outputs if (o.mode == SERVE if served else o.mode != TRAINING)),

@@ -396,6 +396,7 @@ def unheld_rows(expected: Side, seen: Side, behaves_otherwise: bool, same_enviro
     rows = [
         *_untracked(expected, seen, Outcome.CHANGED if behaves_otherwise else Outcome.NOTED),
         *_graphs(expected.observation, seen.observation, computed if same_environment else Outcome.NOTED),
+        *_not_traced(expected.observation),
     ]
     yield from rows or [row_of(Group.STRUCTURE, "state that is not tracked", Outcome.SAME)]
     draws = dict.fromkeys((graph.layer, one) for graph in expected.observation.graphs for one in graph.random_operations)
@@ -431,6 +432,15 @@ def _untracked(expected: Side, seen: Side, outcome: Outcome) -> Iterator[Row]:
             "holds it: make it with add_weight, in an attribute that is set after super().__init__()"
         )
         yield row_of(Group.STRUCTURE, key, outcome, detail=detail)
+
+
+def _not_traced(saved: Observation) -> Iterator[Row]:
+    """Of Python that only runs eagerly, and under a distribution strategy, there is nothing to look into."""
+    shown = {TRAIN_STEP if graph.layer == TRAIN_STEP else graph.mode for graph in saved.graphs}
+    for wanted in (PREDICT, TRAIN_STEP) if saved.logs else (PREDICT,):
+        if wanted not in shown:
+            detail = "no graph of it was traced when the model was saved: what the probe's rows do not reach is not looked into"
+            yield row_of(Group.STRUCTURE, wanted, Outcome.NOTED, detail=detail)
 
 
 def _graphs(expected: Observation, seen: Observation, outcome: Outcome) -> Iterator[Row]:

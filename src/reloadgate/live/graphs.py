@@ -175,10 +175,14 @@ def _readers(one: Traced) -> dict[int, str]:
 def graphs(one: Traced, mode: str) -> Iterator[Graph]:
     """What every layer does in a graph that was traced of this mode."""
     parts: dict[str, tuple[list[str], Any, list[str]]] = {}
+    captured = _captured(one.graph)
     for called, layer in zip(one.graph.get_operations(), one.owners, strict=True):
-        if called.type == "Placeholder":
+        if called.type == "Placeholder" and called.name not in captured:
             continue
         kinds, constants, random_operations = parts.setdefault(layer, ([], hashlib.sha256(), []))
+        if called.type == "Placeholder":
+            constants.update(captured[called.name])
+            continue
         for operation in _with_functions(called, one.graph):
             kinds.append(operation.type)
             constants.update(_constants(operation))
@@ -220,6 +224,18 @@ def _draws(operation: Any) -> bool:
     return bool(operation.op_def.is_stateful) and ("Random" in kind or kind in ("Multinomial", "ParameterizedTruncatedNormal"))
 
 
+def _captured(graph: Any) -> dict[str, bytes]:
+    """Tensors that the graph takes from outside of it, by the placeholder that stands for each: of an eager tensor with more than
+    128 numbers TensorFlow makes no constant. Resources are left out: those of variables are compared as such."""
+    found = {}
+    for outer, inner in graph.captures:
+        while outer is not None and not hasattr(outer, "numpy"):  # of the graph around this one, which may have it from outside
+            outer = next((further for further, own in outer.graph.captures if own is outer), None)
+        if outer is not None and outer.dtype not in (tf.resource, tf.variant):
+            found[inner.op.name] = _digest(outer.numpy())
+    return found
+
+
 _VALUES = {kind for one in ("bool", "float", "int", "string", "type") for kind in (one, f"list({one})")}
 """The kinds of attributes that are values: no shapes, which are the batch's, and no functions, whose names are numbered."""
 
@@ -232,9 +248,7 @@ def _constants(operation: Any) -> bytes:
     number of a Python function in this process.
     """
     if operation.type == "Const":
-        array = np.asarray(tf.make_ndarray(operation.get_attr("value")))
-        data = repr(array.tolist()).encode() if array.dtype.kind == "O" else array.tobytes()
-        return f"{array.dtype}{array.shape}".encode() + hashlib.sha256(data).digest()
+        return _digest(tf.make_ndarray(operation.get_attr("value")))
     definition = operation.op_def
     kinds = {attribute.name: attribute.type for attribute in definition.attr}
     if "func" in kinds.values():
@@ -245,6 +259,12 @@ def _constants(operation: Any) -> bytes:
         return b""
     values = [f"{name}={given[name].SerializeToString(deterministic=True)!r}" for name in names]
     return f"{operation.type}({', '.join(values)})".encode()
+
+
+def _digest(value: Any) -> bytes:
+    array = np.asarray(value)
+    data = repr(array.tolist()).encode() if array.dtype.kind == "O" else array.tobytes()
+    return f"{array.dtype}{array.shape}".encode() + hashlib.sha256(data).digest()
 
 
 @contextmanager
@@ -286,7 +306,8 @@ def trace_step(model: Any, batch: Any) -> None:
 def _graph_of_step(graph: Any) -> Graph:
     """All of it together, in whatever order: gradients are of no layer."""
     operations = [operation for called in graph.get_operations() for operation in _with_functions(called, graph)]
-    kinds, constants = sorted(operation.type for operation in operations), sorted(map(_constants, operations))
+    kinds = sorted(operation.type for operation in operations)
+    constants = sorted([*map(_constants, operations), *_captured(graph).values()])
     return Graph(
         layer=TRAIN_STEP,
         operations=hashlib.sha256(" ".join(kinds).encode()).hexdigest(),
