@@ -11,7 +11,7 @@ The package, from the top down; each layer knows only those below it.
     recording            `save` and `record`: evidence in the training process
     restoring, callbacks `restore`: everything back; `SaveVersions`: verified versions during training, and exact resume
     reload               evidence again, in a fresh process for every artifact
-    compare              the facts: a row for every single thing looked at (`rows`, `state_rows`, `behaviour_rows`)
+    compare              the facts: a row for every single thing looked at (`rows`, and `*_rows`)
     judge                comparison and policy to verdict: pure; `expectations` says the same to Great Expectations, table by
                          table (`tables`, `checkpoints`), and `suites` are the user's own
     report, terminal     verdict, metrics and pages, set to ERROR first and better only at the end; the table that ends a run

@@ -36,16 +36,9 @@ from reloadgate.formats import FORMATS, h5, own, saved_model
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.project import Subject, VersionRecord, artifacts_of, folder_of
 from reloadgate.rows import Side, log_values, row_of
-from reloadgate.state_rows import (
-    compile_rows,
-    inner_optimizer,
-    note_rows,
-    stored_rows,
-    structure_rows,
-    unheld_rows,
-    variable_rows,
-)
+from reloadgate.state_rows import compile_rows, inner_optimizer, note_rows, stored_rows, structure_rows, variable_rows
 from reloadgate.text import error_line
+from reloadgate.unheld_rows import unheld_rows
 
 HEALTHY_WARNINGS = (
     "__array__",
