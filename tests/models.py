@@ -532,6 +532,39 @@ class Tabled(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("reloadgate_tests")
+class Looking(layers.Layer):
+    """It forgets what it looks up, which the probe does not ask for."""
+
+    def __init__(self, last: float = 100.0, **options: Any) -> None:
+        import tensorflow as tf
+
+        super().__init__(**options)
+        self.supports_jit = False
+        content = tf.lookup.KeyValueTensorInitializer(tf.range(50, dtype="int64"), [0.0] * 49 + [last])
+        self.table = tf.lookup.StaticHashTable(content, 0.0)
+
+    def call(self, x: Any) -> Any:
+        return x + self.table.lookup(keras.ops.cast(keras.ops.abs(x), "int64"))
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config()
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class LookingWithin(Looking):
+    """Only a branch of it looks something up."""
+
+    def call(self, x: Any) -> Any:
+        return keras.ops.cond(keras.ops.max(x) > 50.0, lambda: self.table.lookup(keras.ops.cast(x, "int64")), lambda: x)
+
+
+def looking(last: float = 100.0, within: bool = False) -> keras.Model:
+    model = keras.Sequential([keras.Input((4,)), (LookingWithin if within else Looking)(last), layers.Dense(1)])
+    model.compile("adam", "mse")
+    return model
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
 class TabledLoss(keras.losses.Loss):
     def __init__(self, last: float = 100.0, **options: Any) -> None:
         super().__init__(**options)

@@ -205,17 +205,22 @@ def _with_functions(operation: Any, library: Any) -> Iterator[Any]:
         library: the graph that holds the functions.
     """
     yield operation
+    for graph, holder in _functions(operation, library):
+        for inner in graph.get_operations():
+            yield from _with_functions(inner, holder)
+
+
+def _functions(operation: Any, library: Any) -> Iterator[tuple[Any, Any]]:
+    """The graphs of the functions that an operation calls, each with the graph that holds those that it calls in turn."""
     for attribute in operation.op_def.attr:
         if attribute.type in ("func", "list(func)"):
             given = operation.get_attr(attribute.name)
             for one in given if attribute.type == "list(func)" else [given]:
                 function = library._get_function(one.name)
                 if hasattr(function, "graph"):
-                    graph = holder = function.graph
+                    yield function.graph, function.graph
                 else:  # of a graph that was imported, whose functions are all in this one
-                    graph, holder = function_def_to_graph(function.definition), library
-                for inner in graph.get_operations():
-                    yield from _with_functions(inner, holder)
+                    yield function_def_to_graph(function.definition), library
 
 
 def _draws(operation: Any) -> bool:
@@ -225,15 +230,39 @@ def _draws(operation: Any) -> bool:
 
 
 def _captured(graph: Any) -> dict[str, bytes]:
-    """Tensors that the graph takes from outside of it, by the placeholder that stands for each: of an eager tensor with more than
-    128 numbers TensorFlow makes no constant. Resources are left out: those of variables are compared as such."""
+    """What the graph takes from outside of it, by the placeholder that stands for each: tensors, because of an eager one with
+    more than 128 numbers TensorFlow makes no constant, and what lookup tables hold. Variables are compared as such."""
     found = {}
     for outer, inner in graph.captures:
         while outer is not None and not hasattr(outer, "numpy"):  # of the graph around this one, which may have it from outside
             outer = next((further for further, own in outer.graph.captures if own is outer), None)
-        if outer is not None and outer.dtype not in (tf.resource, tf.variant):
+        if outer is None or outer.dtype == tf.variant:
+            continue
+        if outer.dtype != tf.resource:
             found[inner.op.name] = _digest(outer.numpy())
+        elif kinds := next(_kinds_of_table(inner, graph), None):
+            found[inner.op.name] = _digest_of_table(outer, *kinds)
     return found
+
+
+def _kinds_of_table(handle: Any, library: Any) -> Iterator[tuple[Any, Any]]:
+    """The dtypes of keys and values with which operations use a lookup table; nothing for a handle of something else."""
+    for operation in handle.consumers():
+        if operation.type in ("LookupTableFindV2", "LookupTableInsertV2"):
+            yield operation.get_attr("Tin"), operation.get_attr("Tout")
+        for graph, holder in _functions(operation, library):
+            before = len(operation.inputs) - len(graph.inputs)  # what a condition is decided by
+            for position, given in enumerate(operation.inputs):
+                if given is handle and position >= before:
+                    yield from _kinds_of_table(graph.inputs[position - before], holder)
+
+
+def _digest_of_table(handle: Any, kind_of_keys: Any, kind_of_values: Any) -> bytes:
+    """Of what is in it, in whatever order."""
+    with tf.init_scope():
+        exported = tf.raw_ops.LookupTableExportV2(table_handle=handle, Tkeys=kind_of_keys, Tvalues=kind_of_values)
+        pairs = zip(*(map(repr, np.asarray(part).tolist()) for part in exported), strict=True)
+    return hashlib.sha256("\n".join(sorted({" ".join(pair) for pair in pairs})).encode()).digest()
 
 
 _VALUES = {kind for one in ("bool", "float", "int", "string", "type") for kind in (one, f"list({one})")}
