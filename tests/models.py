@@ -579,7 +579,6 @@ class TabledLoss(keras.losses.Loss):
 
 def tabled(last: float = 100.0, loss: float = 100.0, eagerly: bool = False) -> keras.Model:
     model = keras.Sequential([keras.Input((4,)), Tabled(last), layers.Dense(1)])
-    model = keras.Sequential([keras.Input((4,)), Tabled(last), layers.Dense(1)])
     model.compile("adam", TabledLoss(loss), run_eagerly=eagerly)
     return model
 
