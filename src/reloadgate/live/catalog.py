@@ -7,7 +7,7 @@ what it was given.
 
 import re
 import tempfile
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Collection, Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -17,7 +17,6 @@ from typing import Any
 import keras
 import numpy as np
 from keras.src.backend.common import global_state
-from keras.src.optimizers.base_optimizer import BaseOptimizer
 from keras.src.random import seed_generator
 from keras.src.saving import saving_lib
 from keras.src.utils.naming import to_snake_case
@@ -80,19 +79,18 @@ def quick_walks() -> Iterator[None]:
 
 
 @contextmanager
-def _unread(optimizers: Iterable[Any]) -> Iterator[None]:
-    """Let these store nothing while the block runs: Keras reads and copies all that they hold, twice the weights of an Adam."""
-    original, unread = BaseOptimizer.save_own_variables, {id(optimizer) for optimizer in optimizers}
+def _unread(optimizers: Collection[Any]) -> Iterator[None]:
+    """Let these store nothing while the block runs: Keras reads and copies all that they hold, twice the weights of an Adam.
 
-    def save_own_variables(optimizer: Any, store: Any) -> None:
-        if id(optimizer) not in unread:
-            original(optimizer, store)
-
-    BaseOptimizer.save_own_variables = save_own_variables
+    It is told to the objects and not to their class, which may be saving another model in another thread.
+    """
+    for optimizer in optimizers:
+        vars(optimizer)["save_own_variables"] = lambda store: None
     try:
         yield
     finally:
-        BaseOptimizer.save_own_variables = original
+        for optimizer in optimizers:
+            vars(optimizer).pop("save_own_variables", None)
 
 
 class _Remembering(saving_lib.NpzIOStore):  # type: ignore[misc]
