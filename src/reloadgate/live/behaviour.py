@@ -49,7 +49,9 @@ class Behaviour:
             with watched_units(self.listed.layers if self.watching else {}) as self.reached:
                 yield from self._mode(CALL, lambda: self.look.model(self.look.inputs[0], training=False))
 
-    def predictions(self, predict: Traced | None, serve: Traced | None, training: Traced | None, train: bool) -> Iterator[Output]:
+    def predictions(
+        self, predict: Traced | None, serve: Traced | None, training: Traced | None, train: bool, rehearsed: Values | None
+    ) -> Iterator[Output]:
         """The outputs of every mode but the eager call.
 
         Args:
@@ -57,6 +59,7 @@ class Behaviour:
             serve: the model as it is exported; where there is none, it is not served.
             training: the model traced for training; where there is none, it is called.
             train: let it predict as in training.
+            rehearsed: what `predict` gave without its Python: where bit for bit the same, it need not predict once more.
         """
         if not self.look.probe.rows:
             self.look.note(Group.PREDICTIONS, "probe", "the probe has no rows, so nothing was predicted")
@@ -70,18 +73,19 @@ class Behaviour:
             model.predict_function = function  # which is put back after everything that the model does
             return model.predict(x, batch_size=self.look.probe.rows, verbose=0)
 
-        yield from self._mode(PREDICT, predicted, twice=True)
+        yield from self._mode(PREDICT, predicted, twice=True, other=rehearsed)
         if serve is not None:
             yield from self._mode(SERVE, lambda: serve.function(x))
         if train:
             with self.training():
                 yield from self._mode(TRAINING, lambda: training.function(x) if training else model(x, training=True))
 
-    def _mode(self, mode: str, function: Callable[[], Any], twice: bool = False) -> Iterator[Output]:
+    def _mode(self, mode: str, function: Callable[[], Any], twice: bool = False, other: Values | None = None) -> Iterator[Output]:
         look = self.look
         first = look.attempt(Group.PREDICTIONS, mode, partial(self._outputs, function))
         if first is None:
             return
+        twice = twice and not _same_bits(first, other)
         second = look.attempt(Group.DETERMINISM, mode, partial(self._outputs, function), {}) if twice else first
         for name, value in first.items():
             yield Output(
@@ -231,6 +235,11 @@ def final_of(look: Look, key: str, runs: list[Run]) -> tuple[Array | None, float
             noise = max(noise, float(np.abs(one - other).max(initial=0.0)) if sketched else noise_between(one, other))
         look.arrays.kept.pop(again.name, None)
     return final, noise
+
+
+def _same_bits(one: Values, other: Values | None) -> bool:
+    described = [{name: (v.dtype, v.shape, v.tobytes()) for name, v in values.items()} for values in (one, other or {})]
+    return described[0] == described[1]
 
 
 def named_outputs(tree: Any, prefix: str = "") -> Values:

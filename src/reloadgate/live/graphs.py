@@ -7,9 +7,10 @@ itself: predictions and resumed steps tell whether, and this tells where.
 
 import contextlib
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -20,6 +21,10 @@ from keras.src.export.export_utils import get_input_signature
 from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
 
 from reloadgate.evidence import TRAIN_STEP, Graph
+
+READING = {"ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape", "LookupTableFindV2"}
+READING |= {"StatefulPartitionedCall", "If", "While", "Case"}  # whose functions are looked at themselves
+"""Operations that TensorFlow counts among those with state, and that leave it as it is."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,6 +37,9 @@ class Traced:
     """The graph in which the model was called."""
     owners: tuple[str, ...]
     """For every operation of its graph, in order, the storage path of the layer that made it; "" for the model itself."""
+    again: Callable[[], Any] | None = None
+    """Runs it on the batch that it was traced for, without a line of Python and so in any thread; None where that could leave
+    something behind."""
 
 
 def trace_predict(model: Any, batch: Any, layers: Mapping[int, str]) -> Traced:
@@ -51,7 +59,14 @@ def trace_predict(model: Any, batch: Any, layers: Mapping[int, str]) -> Traced:
     with _telling_layers(layers, entered):
         traced = function.get_concrete_function([tensors])
     graph = entered[0][0] if entered else traced.graph  # where XLA compiles it, a function within the traced one
-    return Traced(function=function, graph=graph, owners=_owners(graph, entered))
+    again = partial(traced, [tensors]) if _only_reads(traced.graph) else None
+    return Traced(function=function, graph=graph, owners=_owners(graph, entered), again=again)
+
+
+def _only_reads(graph: Any) -> bool:
+    """Whether a graph leaves everything as it was: no variable is written, nothing is drawn, printed or asked of Python."""
+    operations = (operation for called in graph.get_operations() for operation in _with_functions(called, graph))
+    return all(one.type in READING or not (one.op_def.is_stateful or one.type == "PyFuncStateless") for one in operations)
 
 
 def trace(model: Any, inputs: Any, training: bool, layers: Mapping[int, str]) -> Traced:

@@ -8,7 +8,7 @@ from the saved evidence is put in place before the steps, so that lost random st
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import partial
@@ -23,10 +23,11 @@ from reloadgate.arrays import Array, ArrayWriter
 from reloadgate.evidence import CALL, PREDICT, TRAINING, Graph, Group, Kind, Observation, Optimizer, Variable
 from reloadgate.formats.built import build_optimizer
 from reloadgate.live import hold
-from reloadgate.live.behaviour import Behaviour, RandomState, Run, final_of, log_of, named_outputs, put_random_state
+from reloadgate.live.behaviour import Behaviour, RandomState, Run, Values, final_of, log_of, named_outputs, put_random_state
 from reloadgate.live.catalog import (
     STORED,
     Catalog,
+    Entry,
     assets,
     catalog,
     demand_global_seed,
@@ -88,29 +89,33 @@ def observe(
     _build_optimizer(look)
     # Before anything is written: Keras takes the optimizer out of the settings of a model that it writes as `.h5`.
     config = look.attempt(Group.STRUCTURE, "configuration", lambda: _stored_config(model))
-    first()
-    demand_global_seed(random_state or ())
-    listed = catalog(model)
-    with (
-        hold.held(model, listed) as state,
-        hold.deterministic_operations(),
-        hold.functions_as_graphs(),
-        hold.no_summaries(),
-        ThreadPoolExecutor(1) as beside,
-    ):
+    with ThreadPoolExecutor(1) as beside, contextlib.ExitStack() as held:
+        listed = catalog(model)
+        early = {entry.key: read(entry.variable) for entry in listed.entries}
+        describing = beside.submit(_described, listed.entries, early, arrays)
+        first()
+        demand_global_seed(random_state or ())
+        listed = catalog(model)
+        state = held.enter_context(hold.held(model, listed))
+        for setting in (hold.deterministic_operations(), hold.functions_as_graphs(), hold.no_summaries()):
+            held.enter_context(setting)
         training = partial(state.generators.fixed, drawn, unseeded_too=not repeat)
         shown = _Graphs(look, state, listed, training, predict=behaves, serve=behaves and serve, train=behaves and train)
+        again = shown.predict.again if repeat and shown.predict else None
+        rehearsing = beside.submit(_rehearsed, again) if again else None
         listed = shown.listed
+        digesting = beside.submit(shown.digests)
         kept, metrics = tuple(_assets(look, listed)), tuple(_metrics(look))
         optimizers = tuple(_optimizer(look, path, o, listed, was_built.get(id(o), False)) for path, o in listed.optimizers)
         behaviour = Behaviour(look, state, listed, random_state or {}, training, watching=repeat)
         outputs, runs = tuple(behaviour.called()) if behaves else (), list[Run]()
-        # While TensorFlow prepares the first `predict`, which keeps one core and no Python busy.
-        describing, digesting = beside.submit(_described, state, listed, arrays), beside.submit(shown.digests)
         if behaves:
-            outputs += tuple(behaviour.predictions(shown.predict, shown.serve, shown.training, train))
+            rehearsed = rehearsing.result() if rehearsing else None
+            outputs += tuple(behaviour.predictions(shown.predict, shown.serve, shown.training, train, rehearsed))
             shown.predict = shown.serve = shown.training = None  # they take memory, which the steps need
-        before, shown_graphs = describing.result(), digesting.result()
+        shown_graphs = digesting.result()
+        before = describing.result() | _described(*_moved(state, listed, early), arrays)
+        early.clear()  # or it would hold them in memory while the steps change them
         if behaves:
             runs = behaviour.resume(steps, times=2 if repeat else 1, keep=keep)
     if not keep:
@@ -156,12 +161,32 @@ def observe(
     )
 
 
-def _described(state: hold.Held, listed: Catalog, arrays: ArrayWriter) -> dict[str, Array]:
-    """Every variable as it is held, whatever the model does meanwhile."""
-    return {
-        entry.key: arrays.put(f"before/{entry.key}", state.value(entry.variable), whole=entry.kind in RESTORED)
-        for entry in listed.entries
-    }
+def _described(entries: Iterable[Entry], values: Mapping[str, Any], arrays: ArrayWriter) -> dict[str, Array]:
+    """Every variable by what it held, whatever the model does meanwhile."""
+    return {entry.key: arrays.put(f"before/{entry.key}", values[entry.key], whole=entry.kind in RESTORED) for entry in entries}
+
+
+def _moved(state: hold.Held, listed: Catalog, early: Mapping[str, Any]) -> tuple[list[Entry], dict[str, Any]]:
+    """The variables that are not what they were before anything was written, as where a layer settles what it has on being
+    saved, and what they hold: TensorFlow puts no other value where somebody still holds the first."""
+    values = {entry.key: state.value(entry.variable) for entry in listed.entries}
+    moved = [entry for entry in listed.entries if entry.key not in early or not _same_memory(early[entry.key], values[entry.key])]
+    return moved, values
+
+
+def _same_memory(one: Any, other: Any) -> bool:
+    return bool(one.shape == other.shape and one.dtype == other.dtype and one.ctypes.data == other.ctypes.data)
+
+
+def _rehearsed(again: Callable[[], Any]) -> Values | None:
+    """What a traced `predict` gives, before the model predicts; TensorFlow prepares it for that in C++, as long as it may take.
+
+    What fails here fails again where it is asked for.
+    """
+    try:
+        return named_outputs(again())
+    except Exception:
+        return None
 
 
 def glance(model: Any, probe: Probe, random_state: RandomState) -> tuple[dict[str, str], dict[str, str]]:
