@@ -5,6 +5,7 @@ folder as it is whenever something is about to happen is what a kill just then l
 """
 
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,18 @@ State = dict[str, bytes | None]
 """Content by path relative to the folder; None of a directory."""
 
 _listening: list[Callable[[], None]] = []
+_looking = threading.Lock()
 
 
 def _hear(event: str, arguments: tuple[Any, ...]) -> None:
-    if _listening and (event.startswith(("os.", "shutil.")) or event == "open"):
-        listener = _listening.pop()  # what it does itself is no moment
-        listener()
-        _listening.append(listener)
+    if not _listening or not (event.startswith(("os.", "shutil.")) or event == "open"):
+        return
+    if _looking.acquire(blocking=False):  # what a look does itself is no moment, nor what another thread does meanwhile
+        try:
+            for listener in _listening:
+                listener()
+        finally:
+            _looking.release()
 
 
 sys.addaudithook(_hear)

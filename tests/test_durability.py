@@ -229,9 +229,9 @@ def test_a_save_that_came_second_is_told(keras: Any, tmp_path: Path, monkeypatch
 
     version, saves = tmp_path / "m/1", keras_archive.save
 
-    def late(model: Any, path: Path) -> None:
+    def late(model: Any, path: Path) -> Any:
         publish(version)
-        saves(model, path)
+        return saves(model, path)
 
     monkeypatch.setattr(keras_archive, "save", late)
     with pytest.raises(RefusedError, match="published by another process"):

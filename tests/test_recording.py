@@ -5,6 +5,7 @@ import copy
 import gc
 import random
 import threading
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -89,11 +90,11 @@ def test_the_search_for_garbage_waits_and_is_put_back(
     model.fit(*batch(), batch_size=16, verbose=0)
     original, seen = keras_archive.save, list[bool]()
 
-    def saves(saved: Any, path: Path) -> None:
+    def saves(saved: Any, path: Path) -> Any:
         seen.append(gc.isenabled())
         if breaks:
             raise ValueError("it cannot be saved")
-        original(saved, path)
+        return original(saved, path)
 
     monkeypatch.setattr(keras_archive, "save", saves)
     (gc.enable if on else gc.disable)()
@@ -430,7 +431,67 @@ def test_evidence_that_is_written_meanwhile_is_not_flushed_with_the_artifact(
     flushed = list[str]()
     for module in ("files", "recording"):
         monkeypatch.setattr(f"reloadgate.{module}.sync_file", lambda file: flushed.append(file.name))
-    assert [file.path for file in _flushed(tmp_path)] == ["model.keras"] == flushed
+    assert [file.path for file in _flushed(tmp_path, [])] == ["model.keras"] == flushed
+
+
+def test_an_archive_that_is_written_later_has_every_byte_of_one_that_is_written_at_once(tmp_path: Path) -> None:
+    def archived(file: Any) -> None:
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, content in (("config.json", b"{}"), ("model.weights.h5", bytes(range(256)) * 1000)):
+                with archive.open(zipfile.ZipInfo(name), "w") as member:  # whose header is written once more at its end
+                    member.write(content)
+
+    archived(tmp_path / "at once.keras")
+    pending = keras_archive._Pending(tmp_path / "later.keras")
+    archived(pending)
+    assert not (tmp_path / "later.keras").exists()
+    pending.write_out()
+    assert (tmp_path / "later.keras").read_bytes() == (tmp_path / "at once.keras").read_bytes()
+
+
+def test_the_artifact_is_written_while_the_model_is_traced(keras: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracing = threading.Event()
+    writes_out, makes = keras_archive._Pending.write_out, keras.Model.make_predict_function
+
+    def traced(model: Any, force: bool = False) -> Any:
+        tracing.set()
+        return makes(model, force=force)
+
+    def waits(pending: Any) -> None:
+        assert tracing.wait(60)
+        writes_out(pending)
+
+    monkeypatch.setattr(keras.Model, "make_predict_function", traced)
+    monkeypatch.setattr(keras_archive._Pending, "write_out", waits)
+    version = reloadgate.save(rich_model(keras), tmp_path / "m/1", probe=batch(), steps=0, location="any")
+    assert keras.models.load_model(version / "model.keras").count_params() == rich_model(keras).count_params()
+
+
+def test_a_model_that_saves_itself_does(keras: Any, tmp_path: Path) -> None:
+    class Own(keras.Sequential):
+        def save(self, path: Any, **named: Any) -> None:
+            super().save(path, **named)
+            Path(path).with_name("labels.txt").write_text("cat dog")
+
+    model = Own([keras.Input((4,)), keras.layers.Dense(2)])
+    assert keras_archive.save(model, tmp_path / "model.keras") is None
+    assert (tmp_path / "labels.txt").read_text() == "cat dog"
+
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    model.save = lambda path: Path(path).write_bytes(b"my own")
+    keras_archive.save(model, tmp_path / "model.keras")
+    assert (tmp_path / "model.keras").read_bytes() == b"my own"
+
+
+def test_where_memory_is_short_nothing_is_kept_to_be_written_later(
+    keras: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from keras.src.saving import saving_lib
+
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    monkeypatch.setattr(saving_lib, "is_memory_sufficient", lambda model: False)
+    assert keras_archive.save(model, tmp_path / "model.keras") is None
+    assert keras.models.load_model(tmp_path / "model.keras").count_params() == 10
 
 
 def test_values_are_those_from_before_the_predictions(keras: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,15 +126,11 @@ def _other_bytes(verdict: Verdict) -> list[str]:
     objections = []
     for model in verdict.models:
         version = Path(model.version)
+        now = _digests(version) if any(model.files.values()) else {}
         for artifact, reloaded in model.files.items():
             if not reloaded:
                 objections.append(f"{version}/{artifact}: no file of it was read by a reload")
                 continue
-            now = {
-                path.as_posix(): sha256_file(version / path)[0]
-                for path in regular_files(version, leave_out=EVIDENCE_DIR)
-                if (version / path).is_file()
-            }
             changed = sorted(path for path in {*now, *reloaded} if now.get(path) != reloaded.get(path))
             if changed:
                 objections.append(
@@ -143,3 +139,9 @@ def _other_bytes(verdict: Verdict) -> list[str]:
                     "`make verify` for the bytes that lie there now"
                 )
     return objections
+
+
+def _digests(version: Path) -> dict[str, str]:
+    """SHA-256 of every file of a version but its evidence, by path; once for all its artifacts."""
+    files = [path for path in regular_files(version, leave_out=EVIDENCE_DIR) if (version / path).is_file()]
+    return {path.as_posix(): sha256_file(version / path)[0] for path in files}

@@ -6,7 +6,7 @@ other code has written.
 
 import gc
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -96,9 +96,8 @@ def save(
             written: list[Future[tuple[File, ...]]] = []
 
             def write_artifacts() -> None:
-                for form in forms:
-                    form.save(model, staged / form.FILE)
-                written.append(beside.submit(_flushed, staged))  # while the model is traced, which waits for no file
+                left = [form.save(model, staged / form.FILE) for form in forms]
+                written.append(beside.submit(_flushed, staged, left))  # while the model is traced, which waits for no file
 
             observed = _observe(model, rows, steps, artifacts, evidence, first=write_artifacts)
             recipe = Recipe(loader=None, builder=builder, imports=tuple(imports), code_path=_code_path(destination, code_path))
@@ -233,8 +232,15 @@ def _seal(
     )
 
 
-def _flushed(directory: Path) -> tuple[File, ...]:
-    """The manifest of a directory, once its files are on the disk; its evidence may be written meanwhile."""
+def _flushed(directory: Path, left: Iterable[Callable[[], object] | None]) -> tuple[File, ...]:
+    """The manifest of a directory, once its files are on the disk; its evidence may be written meanwhile.
+
+    Args:
+        left: what formats have left to be written.
+    """
+    for write_out in left:
+        if write_out:
+            write_out()
     files = manifest(directory)
     for file in files:
         sync_file(directory / file.path)

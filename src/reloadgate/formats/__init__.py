@@ -3,7 +3,7 @@
 A format is a module with the functions of `Format`. Nothing here imports Keras: a format does, inside `save` and `load`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,7 +31,10 @@ class Format(Protocol):
         """The artifacts of this format in a directory that other code wrote."""
         ...
 
-    def save(self, model: Any, path: Path) -> None: ...
+    def save(self, model: Any, path: Path) -> Callable[[], object] | None:
+        """Save a model. What is returned is still to be called, and writes what takes no more of the model and little of Python:
+        in another thread, while the model does other things."""
+        ...
 
     def load(self, path: Path, recipe: Recipe, inputs: Any) -> Any:
         """The model; `inputs` is one batch for models that are built by their first call, None where there is none."""

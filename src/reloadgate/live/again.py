@@ -58,7 +58,7 @@ class Again:
 
         def save(model: Any) -> None:
             """Before it is called, which may move what a layer counts."""
-            saved.append(_tried(Group.ROUND_TRIP, lambda: self._form.save(model, self._written) or ""))
+            saved.append(_tried(Group.ROUND_TRIP, lambda: self._save(model)))
 
         yield _tried(Group.RELOCATION, lambda: self._differs(other, save if self._writes else None))
         give_back()
@@ -70,6 +70,11 @@ class Again:
             yield saved[0]
         else:
             yield _tried(Group.ROUND_TRIP, lambda: self._differs(self._written))
+
+    def _save(self, model: Any) -> str:
+        if write_out := self._form.save(model, self._written):
+            write_out()
+        return ""
 
     def _differs(self, path: Path, first: Callable[[Any], None] | None = None) -> str:
         """What differs between the model at a path and the one that was observed: its variables, and its predictions."""

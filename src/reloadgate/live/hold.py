@@ -21,7 +21,7 @@ from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
 from reloadgate.live.attributes import Attributes, objects
 from reloadgate.live.catalog import Catalog
 from reloadgate.live.generators import Generators
-from reloadgate.live.variables import components
+from reloadgate.live.variables import components, value_of
 
 
 class Held:
@@ -36,7 +36,7 @@ class Held:
 
     def also(self, variables: Iterable[Any]) -> None:
         """Hold these too, every replica by itself."""
-        self.values |= {id(one): (one, one.read_value()) for variable in variables for one in components(variable)}
+        self.values |= {id(one): (one, value_of(one)) for variable in variables for one in components(variable)}
 
     @contextmanager
     def others(self, known: Callable[[], set[int]]) -> Iterator[list[tuple[Any, tf.Tensor]]]:

@@ -20,12 +20,17 @@ def components(variable: Any) -> tuple[Any, ...]:
     return tuple(backing.values) if isinstance(backing, tf.distribute.DistributedValues) else (backing,)
 
 
-def read(variable: Any) -> np.ndarray[Any, Any]:
-    """A variable's value as it is now, of the first replica: not to be written to, and it stays what it is.
+def value_of(component: tf.Variable) -> tf.Tensor:
+    """What a `tf.Variable` holds, as its `read_value` gives it in a third of the time.
 
     Nothing is copied here: TensorFlow copies before it changes a value that somebody else still holds.
     """
-    return np.asarray(components(variable)[0].read_value())
+    return tf.raw_ops.ReadVariableOp(resource=component.handle, dtype=component.dtype)
+
+
+def read(variable: Any) -> np.ndarray[Any, Any]:
+    """A variable's value as it is now, of the first replica: not to be written to, and it stays what it is."""
+    return np.asarray(value_of(components(variable)[0]))
 
 
 def write(variable: Any, value: np.ndarray[Any, Any]) -> None:
