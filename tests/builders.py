@@ -20,6 +20,7 @@ from reloadgate.evidence import (
     TRAIN_STEP,
     TRAINING,
     Artifact,
+    Attribute,
     Capability,
     Check,
     Environment,
@@ -172,6 +173,10 @@ def observed(arrays: Values) -> tuple[Observation, ArrayWriter]:
         metrics=(metric,),
         silent=(Silent(layer="layers/encoder", units=1, of=3),),
         generators=("numpy.random",),
+        attributes=(
+            Attribute(key="layers/encoder.limit", value="8.0", argument=True),
+            Attribute(key="layers/encoder.calls", value="3.0", argument=False),
+        ),
     )  # fmt: skip
     return observation, writer
 

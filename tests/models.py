@@ -514,6 +514,159 @@ def capped(
 
 
 @keras.saving.register_keras_serializable("reloadgate_tests")
+class Shortening(layers.Layer):
+    """It forgets how many columns it leaves alone; the probe has fewer, so that no graph has anything of it."""
+
+    def __init__(self, longest: int = 9, **options: Any) -> None:
+        super().__init__(**options)
+        self._longest = longest
+
+    def call(self, x: Any) -> Any:
+        return x[:, : self._longest] if x.shape[1] > self._longest else x
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+
+def shortening(longest: int = 9) -> keras.Model:
+    model = keras.Sequential([keras.Input((4,)), Shortening(longest), layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    return model
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class WeighingLoss(keras.losses.Loss):
+    """It forgets what large errors weigh, which is a variable that no step moves; the probe has none."""
+
+    def __init__(self, large: float = 1.0, **options: Any) -> None:
+        import tensorflow as tf
+
+        super().__init__(**options)
+        self.weights = tf.Variable([1.0, large])
+
+    def call(self, y: Any, predicted: Any) -> Any:
+        error = (predicted - y) ** 2
+        return error * keras.ops.take(self.weights, keras.ops.cast(error > 1e6, "int32"))
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+
+def weighing(large: float = 1.0) -> keras.Model:
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.01), WeighingLoss(large))
+    return model
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Pacing(Subclassed):
+    """Every twentieth step, counted in Python that runs eagerly, its weights are halved."""
+
+    count = 0
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        self.count += 1
+        if self.count % 20 == 0:
+            for variable in self.trainable_variables:
+                variable.assign(variable / 2)
+        return dict(super().train_step(data))
+
+
+def pacing(eagerly: bool = True) -> keras.Model:
+    model = Pacing()
+    model.compile(keras.optimizers.Adam(0.01), "mse", run_eagerly=eagerly)
+    return model
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Testing(Subclassed):
+    """Its test step has a limit of its own that the probe does not reach."""
+
+    def __init__(self, limits: Any = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.limit = limits[0] if limits else 1000.0
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        x, y = data
+        return {"off": keras.ops.mean(keras.ops.minimum(keras.ops.abs(self(x, training=False) - y), self.limit))}
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+
+def testing(limit: float | None = None, eagerly: bool = False) -> keras.Model:
+    model = Testing([limit] if limit else None)
+    model.compile(keras.optimizers.Adam(0.01), "mse", run_eagerly=eagerly)
+    return model
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Beside(keras.Model):
+    """It trains with an optimizer that its own `compile` takes; Keras' default is there beside it, and never used."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.net = keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.Dense(1)])
+        self.built = True
+
+    def call(self, x: Any) -> Any:
+        return self.net(x)
+
+    def compile(self, own: Any, **options: Any) -> None:
+        super().compile(**options)
+        self.own = own
+        own.build(self.net.trainable_variables)
+
+    def get_compile_config(self) -> dict[str, Any]:
+        return {"own": keras.saving.serialize_keras_object(self.own)}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        self.compile(keras.saving.deserialize_keras_object(config["own"]))
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        import tensorflow as tf
+
+        x, y = data
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((self.net(x, training=True) - y) ** 2)
+        self.own.apply_gradients(zip(tape.gradient(loss, self.net.trainable_weights), self.net.trainable_weights, strict=True))
+        return {"loss": loss}
+
+
+def beside() -> keras.Model:
+    model = Beside()
+    model.compile(keras.optimizers.Adam(0.01))
+    return model
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Rolling(keras.Model):
+    """Other last bits where it is traced for one size of batch than for any; it is not called when it is loaded."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.wide, self.rolled, self.last = layers.Dense(64, "elu"), layers.ConvLSTM2D(2, 3, padding="same"), layers.Dense(3)
+
+    def call(self, x: Any) -> Any:
+        return self.last(self.wide(keras.ops.reshape(self.rolled(x), (-1, 72))))
+
+
+def rolling() -> keras.Model:
+    model = Rolling()
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    return model
+
+
+def named() -> keras.Model:
+    """Two inputs in a list, given by their names; and more than is asked for."""
+    inputs = [keras.Input((4,), name="right"), keras.Input((4,), name="left")]
+    both = layers.Concatenate()([layers.Dense(3)(inputs[0]), layers.Dense(2)(inputs[1])])
+    model = keras.Model(inputs, layers.Dense(1)(both))
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    return model
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
 class Tabled(layers.Layer):
     """It forgets its table of tensors, of which the graph takes those from outside that are large; the probe reads none."""
 
@@ -941,6 +1094,11 @@ def data(name: str) -> Batch:
             return {"one": x, "other": x[:, ::-1].copy()}, {"amount": x[:, :1], "yes": (x[:, 1:2] > 0).astype(np.float32)}
         case "paired":
             return [x, x[:, ::-1].copy()], [x[:, :1], x[:, 1:2]]
+        case "named":
+            return {"left": x, "right": x[:, ::-1].copy()}, x[:, :1]
+        case "rolling":
+            frames = np.random.default_rng(0).normal(size=(8, 3, 6, 6, 2)).astype(np.float32)
+            return frames, frames[:, 0, 0, :3, 0]
         case "listed":
             return x.astype(np.float64), x.sum(axis=1, keepdims=True)
         case "words":

@@ -255,6 +255,9 @@ def compare_evidence(
     yield from behaviour
 
 
+OF_TRAINING = ("loss/", "metrics/", "compile_")
+"""What the places of objects begin with that only training and testing use."""
+
 HOLDING_STILL = (Outcome.SAME, Outcome.NOTED, Outcome.SKIPPED, Outcome.NOT_EXERCISED)
 
 
@@ -273,6 +276,7 @@ def _inferring(observation: Observation, form: str = "") -> Observation:
         logs=(),
         graphs=() if served else tuple(graph for graph in observation.graphs if graph.mode == PREDICT),
         generators=(),
+        attributes=tuple(a for a in observation.attributes if not a.key.startswith((*slots, *OF_TRAINING))),
         notes=tuple(note for note in observation.notes if note.group not in (*TO_RESUME, Group.STRUCTURE)),
     )
 

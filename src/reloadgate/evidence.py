@@ -127,8 +127,9 @@ MODES = (CALL, PREDICT, SERVE, TRAINING)
 """`model(x, training=False)`; `model.predict(x)`; the same as a graph without XLA, as a SavedModel serves it;
 `model(x, training=True)` as a graph, with the recorded random state."""
 
-TRAIN_STEP = "train step"
-"""In keys of variables that only the train step uses, where others name a layer: no storage path has a space."""
+TRAIN_STEP, TEST_STEP = "train step", "test step"
+STEPS = (TRAIN_STEP, TEST_STEP)
+"""In keys of variables that only the train step uses, and of graphs, where others name a layer: no storage path has a space."""
 
 
 @noun
@@ -136,7 +137,8 @@ class Graph:
     """What one layer, or the train step, does in a graph that was traced: it shows what the probe's rows do not reach."""
 
     layer: str
-    """The layer's storage path; "" for what the model does itself, `TRAIN_STEP` for all that a step of training does."""
+    """The layer's storage path; "" for what the model does itself; one of `STEPS` for all that a step does: of testing, where the
+    model has a `test_step` of its own."""
     operations: str
     """Digest of the types of its operations."""
     constants: str
@@ -145,6 +147,18 @@ class Graph:
     """Operations that draw from TensorFlow's global generator, whose state no artifact holds."""
     mode: str = TRAINING
     """`TRAINING` or `PREDICT`; older evidence has none of `PREDICT`."""
+
+
+@noun
+class Attribute:
+    """A number, text or container of such that an object of the user's own class keeps."""
+
+    key: str
+    """`layers/capped.limit`: the object's place and the attribute."""
+    value: str
+    """As JSON, or its SHA-256 where that is long."""
+    argument: bool
+    """Whether the constructor takes an argument of this name, which `get_config` has to give back."""
 
 
 @noun
@@ -215,6 +229,8 @@ class Observation:
     generators: tuple[str, ...] = ()
     """What training draws from and no artifact holds: `random`, `numpy.random`, where it runs eagerly `tf.random`, and attributes
     as `model.rng`; older evidence has none."""
+    attributes: tuple[Attribute, ...] = ()
+    """Before the model does anything; older evidence has none."""
 
 
 @noun

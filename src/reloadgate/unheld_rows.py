@@ -1,32 +1,33 @@
 """Rows of what no artifact holds: state outside of Keras, what the graphs compute with, generators of the process."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from reloadgate.comparison import Outcome, Row
-from reloadgate.evidence import PREDICT, TRAIN_STEP, TRAINING, Group, Kind, Observation
-from reloadgate.rows import Side, row_of
+from reloadgate.evidence import PREDICT, STEPS, TEST_STEP, TRAIN_STEP, TRAINING, Group, Kind, Observation
+from reloadgate.rows import ABSENT, Side, row_of, short
 
 
 def unheld_rows(expected: Side, seen: Side, behaves_otherwise: bool, same_environment: bool) -> Iterator[Row]:
     """State that `call` uses and Keras does not track, and constants of the graph: they name the layer.
 
     Args:
-        behaves_otherwise: whether a prediction or a resumed step differs. State that makes no difference there is noted; of what
-            is computed otherwise the probe alone is the same.
+        behaves_otherwise: whether a prediction or a resumed step differs; where none does, the probe alone is the same.
         same_environment: another one may trace other graphs, and compute other constants.
     """
     computed = Outcome.CHANGED if behaves_otherwise else Outcome.UNCHECKED
     rows = [
-        *_untracked(expected, seen, Outcome.CHANGED if behaves_otherwise else Outcome.NOTED),
+        *_untracked(expected, seen, computed),
+        *_attributes(expected.observation, seen.observation, computed),
         *_graphs(expected.observation, seen.observation, computed if same_environment else Outcome.NOTED),
         *_not_traced(expected.observation),
     ]
     yield from rows or [row_of(Group.STRUCTURE, "state that is not tracked", Outcome.SAME)]
     draws = dict.fromkeys((graph.layer, one) for graph in expected.observation.graphs for one in graph.random_operations)
-    of_layers = {operation for layer, operation in draws if layer != TRAIN_STEP}
+    of_layers = {operation for layer, operation in draws if layer not in STEPS}
     for layer, operation in draws:
-        if layer == TRAIN_STEP and operation in of_layers:
-            continue  # the step calls the layers
+        if layer in STEPS and operation in of_layers:
+            continue  # a step calls the layers
         detail = (
             f"{operation} draws from TensorFlow's global generator, whose state nobody keeps: use keras.random with a "
             "SeedGenerator"
@@ -45,7 +46,7 @@ def _untracked(expected: Side, seen: Side, outcome: Outcome) -> Iterator[Row]:
         layer = key.split("/", 1)[1].rpartition("/")[0]
         if layer == TRAIN_STEP:
             detail = (
-                f"the training steps move the variable {(then.get(key) or now[key]).path}, which Keras does not track: it is "
+                f"the training steps use the variable {(then.get(key) or now[key]).path}, which Keras does not track: it is "
                 "another after the reload, or gone. Make it with add_weight, in a layer or the model itself"
             )
             yield row_of(Group.STRUCTURE, key, Outcome.UNCHECKED, detail=detail)
@@ -55,6 +56,32 @@ def _untracked(expected: Side, seen: Side, outcome: Outcome) -> Iterator[Row]:
             "holds it: make it with add_weight, in an attribute that is set after super().__init__()"
         )
         yield row_of(Group.STRUCTURE, key, outcome, detail=detail)
+
+
+def _attributes(expected: Observation, seen: Observation, outcome: Outcome) -> Iterator[Row]:
+    """Settings that the constructors of the user's classes take, and that came back as others: what depends on them may lie
+    beyond the probe, or in a method that nobody calls here. What else such objects keep is told of, as a count of calls."""
+    now, moved = {one.key: one for one in seen.attributes}, {*expected.moved_attributes, *seen.moved_attributes}
+    objects = {key.rpartition(".")[0] for key in (*now, *moved)}
+    eager = bool((expected.compile_config or {}).get("run_eagerly"))
+    for one in expected.attributes:
+        other = now.get(one.key)
+        of_object, _, attribute = one.key.rpartition(".")
+        if (other is not None and other.value == one.value) or of_object not in objects:
+            continue
+        after = short(other.value) if other else ABSENT
+        found = row_of(Group.STRUCTURE, one.key, Outcome.NOTED, expected=short(one.value), seen=after)
+        if one.argument:
+            detail = (
+                f"the constructor takes `{attribute.lstrip('_')}`, and what made the model again gave it another value: let "
+                "`get_config` give it back, or the builder or loader the same one"
+            )
+            yield replace(found, outcome=outcome, detail=detail)
+        elif eager and one.key in moved:
+            detail = "the steps move this Python attribute, which no artifact holds, and run eagerly: what depends on it is lost"
+            yield replace(found, outcome=outcome, detail=detail)
+        elif other is not None:  # what is made at the first call may not be there yet
+            yield replace(found, detail="a Python attribute that came back with another value: no artifact holds it")
 
 
 def _not_traced(saved: Observation) -> Iterator[Row]:
@@ -71,21 +98,24 @@ def _graphs(expected: Observation, seen: Observation, outcome: Outcome) -> Itera
     found = set[str]()
     for mode in (TRAINING, PREDICT):
         then, now = ({graph.layer: graph for graph in side.graphs if graph.mode == mode} for side in (expected, seen))
-        if TRAIN_STEP not in then:  # nothing to hold it against
-            now.pop(TRAIN_STEP, None)
+        for step in STEPS:
+            if step not in then:  # nothing to hold it against
+                now.pop(step, None)
         if then and not now:
             detail = f"what the model does in the mode `{mode}` was traced in the training process, and cannot be traced"
             yield row_of(Group.STRUCTURE, f"graphs of {mode}", Outcome.UNCHECKED, detail=detail)
             continue
-        for layer in sorted({*then, *now} if then else (), key=lambda layer: (layer == TRAIN_STEP, layer)):
+        for layer in sorted({*then, *now} if then else (), key=lambda layer: (layer in STEPS, layer)):
             # A layer that computes nothing is not there.
             one, other = then.get(layer), now.get(layer)
             what = next((w for w in ("operations", "constants") if getattr(one, w, None) != getattr(other, w, None)), None)
-            if what is None or layer in found or (layer == TRAIN_STEP and found):
+            if what is None or layer in found or (layer in STEPS and found):
                 continue
             found.add(layer)
-            name = TRAIN_STEP if layer == TRAIN_STEP else f"layer {layer}" if layer else "model"
+            name = layer if layer in STEPS else f"layer {layer}" if layer else "model"
             its = "the loss, the optimizer, a constraint or `train_step`" if layer == TRAIN_STEP else "its `call`"
+            if layer == TEST_STEP:
+                its = "a metric or `test_step`"
             if mode == PREDICT and not layer:
                 its = "its `call` or `predict_step`"
             detail = (

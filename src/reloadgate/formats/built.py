@@ -43,11 +43,19 @@ def build_layers(model: Any, inputs: Any) -> None:
 
 
 def build_optimizer(model: Any) -> None:
-    """Give the optimizer its slots where it has none yet, under the distribution strategy of the variables."""
+    """Give the optimizer its slots where it has none yet, under the distribution strategy of the variables.
+
+    Where the model trains with others that its own `compile` takes, Keras' default beside them is left as it is: its
+    `compile_from_config` would not build it.
+    """
+    import keras
     import tensorflow as tf
 
     optimizer, variables = getattr(model, "optimizer", None), model.trainable_variables
     if optimizer is None or optimizer.built:
+        return
+    others = [one for one in vars(model).values() if isinstance(one, keras.optimizers.Optimizer) and one is not optimizer]
+    if type(model).compile_from_config is not keras.Model.compile_from_config and any(other.built for other in others):
         return
     values = [getattr(variable, "_value", None) for variable in variables]
     mirrored = next((value for value in values if isinstance(value, tf.distribute.DistributedValues)), None)

@@ -21,7 +21,12 @@ def find(directory: Path) -> list[Path]:
 
 
 def save(model: Any, path: Path) -> None:
-    model.export(str(path), verbose=False)
+    """Keras refuses a subclassed model that was loaded and not called, although it knows its shapes."""
+    called, vars(model)["_called"] = vars(model).get("_called", False), True
+    try:
+        model.export(str(path), verbose=False)
+    finally:
+        vars(model)["_called"] = called
 
 
 def load(path: Path, recipe: Recipe, inputs: Any) -> Any:

@@ -1,16 +1,33 @@
-"""Attributes of a model's objects: what a step makes of them, and putting them back."""
+"""Attributes of a model's objects: what they are, what a step makes of them, and putting them back."""
 
+import hashlib
+import inspect
+import json
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from reloadgate.evidence import Attribute
 from reloadgate.live.catalog import Catalog, within
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic)
 VALUES = (*PLAIN, tf.Tensor, tf.RaggedTensor, tf.SparseTensor, keras.KerasTensor)
+
+HELD_BY_THOSE = (keras.optimizers.schedules.LearningRateSchedule, keras.regularizers.Regularizer, keras.constraints.Constraint)
+"""What layers and optimizers have as attributes and that has settings of its own."""
+
+LONG = 200
+"""Characters of JSON above which an attribute is known by its digest."""
+
+NOT_THE_USERS = ("keras", "tensorflow", "builtins")
+"""Packages whose classes give all their settings back, as far as rows of the configuration tell."""
+
+COMMON = frozenset({"self", "args", "kwargs", "name", "dtype", "trainable", "autocast"})
+"""Parameters of constructors that Keras takes over."""
 
 Objects = list[tuple[str, Any]]
 
@@ -30,14 +47,18 @@ def objects(model: Any, listed: Catalog) -> Objects:
         add(path, outer)
         for place, inner in within(outer):
             add(f"{path}/{place}inner", inner)
-    for metric in model.metrics:
-        add(metric.name, metric)
-    for loss in keras.tree.flatten(getattr(model, "loss", None)):
+    for position, metric in enumerate(model.metrics):  # by place, since Keras numbers names within a process
+        add(f"metrics/{position}", metric)
+    for position, loss in enumerate(keras.tree.flatten(getattr(model, "loss", None))):
         if isinstance(loss, keras.losses.Loss):
-            add(loss.name, loss)
+            add(f"loss/{position}", loss)
     for container in ("_compile_metrics", "_compile_loss"):
         if getattr(model, container, None) is not None:
             add(container.strip("_"), getattr(model, container))
+    for name, thing in list(found.values()):
+        for attribute, value in vars(thing).items():
+            if isinstance(value, HELD_BY_THOSE):
+                add(f"{name}/{attribute.strip('_')}", value)
     return list(found.values())
 
 
@@ -48,6 +69,18 @@ class Attributes:
         self._held = [
             (name, thing, {one: (value, _content(value)) for one, value in vars(thing).items()}) for name, thing in held
         ]
+
+    def plain(self) -> Iterator[Attribute]:
+        """What objects of the user's own classes keep in plain attributes."""
+        for name, thing, before in self._held:
+            own = [one for one in type(thing).__mro__ if one.__module__.split(".")[0] not in NOT_THE_USERS]
+            constructors = [vars(one)["__init__"] for one in own if "__init__" in vars(one)]
+            arguments = {parameter for one in constructors for parameter in inspect.signature(one).parameters} - COMMON
+            for attribute, (_, content) in before.items() if own else ():
+                argument = attribute.lstrip("_") in arguments
+                text = _as_json(content) if argument or not _is_keras_own(attribute) else None
+                if text is not None:
+                    yield Attribute(key=f"{name}.{attribute}", value=text, argument=argument)
 
     def put_back(self) -> list[str]:
         """Put back every attribute; return those whose plain value is another by now, as `layer.attribute`.
@@ -84,6 +117,40 @@ def _made_of(kinds: tuple[type, ...], value: Any) -> bool:
     if isinstance(value, (list, set, deque)):
         return all(_made_of(kinds, item) for item in value)
     return isinstance(value, kinds)
+
+
+def _as_json(value: Any) -> str | None:
+    """A plain value as text that is the same where the value came back through JSON: tuples are lists there, and keys are text.
+    None of anything else."""
+    try:
+        text = json.dumps(_through_json(value), sort_keys=True)
+    except TypeError:
+        return None
+    return text if len(text) <= LONG else f"SHA-256 {hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _through_json(value: Any) -> Any:
+    """
+    Raises:
+        TypeError: it is, or holds, no plain value.
+    """
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biufSU":
+        value = value.tolist()
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, dict):
+        return {str(key): _through_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, deque)):
+        return [_through_json(item) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(json.dumps(_through_json(item)) for item in value)
+    if isinstance(value, (bytes, complex)):
+        return repr(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return float(value) if abs(value) < 1 << 53 else str(value)
+    if value is None or isinstance(value, (bool, float, str)):
+        return value
+    raise TypeError(f"{type(value).__name__} is no plain value")
 
 
 def _content(value: Any) -> Any:
@@ -129,6 +196,14 @@ def _restore(value: Any, content: Any) -> None:
         value.update(content)
 
 
+_KERAS_OWN = {
+    *("built", "name", "autocast", "stateful", "supports_jit", "supports_masking", "activity_regularizer"),
+    *("call_signature_parameters", "compiled", "loss", "steps_per_execution", "unrolled_steps_per_execution", "stop_training"),
+    *("train_function", "test_function", "predict_function"),
+}
+"""Attributes that Keras' own classes set, and that are compared as settings or are of no consequence."""
+
+
 def _is_keras_own(attribute: str) -> bool:
     """Attributes that every step sets and that are no state of the user's."""
-    return attribute.startswith("_") or attribute in {"built", "train_function", "test_function", "predict_function"}
+    return attribute.startswith("_") or attribute in _KERAS_OWN

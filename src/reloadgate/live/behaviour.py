@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from reloadgate.arrays import Array, Kept
-from reloadgate.evidence import CALL, PREDICT, SERVE, TRAIN_STEP, TRAINING, Graph, Group, Log, Output
+from reloadgate.evidence import CALL, PREDICT, SERVE, TEST_STEP, TRAIN_STEP, TRAINING, Graph, Group, Log, Output
 from reloadgate.live.catalog import STORED, Catalog, Entry, global_seed, optimizers_of
 from reloadgate.live.graphs import Traced, step_graphs, trace_step
 from reloadgate.live.hold import Held
@@ -171,14 +171,21 @@ class Behaviour:
         for position, (variable, _) in enumerate(self.others):
             key = f"untracked/{TRAIN_STEP}/{position}"
             run.finals[key] = self.look.arrays.put(f"after{number or ''}/{key}", read(variable))
-        if type(model).test_step is not keras.Model.test_step:
-            run.logs |= self.look.attempt(Group.RESUME, "test step", partial(self._evaluated, batch), {})
+        tests = type(model).test_step is not keras.Model.test_step
+        tested = list[Graph]()
+        if tests:
+            with step_graphs(model, TEST_STEP) as tested:
+                run.logs |= self.look.attempt(Group.RESUME, TEST_STEP, partial(self._evaluated, batch), {})
         run.moved_attributes = self.state.attributes.put_back()
         if model.run_eagerly and number == 0:
             # As the first step found the model, and once every variable of a step is there.
             with contextlib.suppress(Exception), step_graphs(model) as run.graphs:  # Python that only runs eagerly is no fault
                 trace_step(model, batch)
+            with contextlib.suppress(Exception), step_graphs(model, TEST_STEP) as tested:
+                if tests:
+                    trace_step(model, batch, TEST_STEP)
             self.state.attributes.put_back()
+        run.graphs = [*run.graphs, *tested]
         return run
 
     def _evaluated(self, batch: Any) -> dict[str, list[float]]:

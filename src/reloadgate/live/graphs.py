@@ -20,7 +20,7 @@ import tensorflow as tf
 from keras.src.export.export_utils import get_input_signature
 from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
 
-from reloadgate.evidence import TRAIN_STEP, Graph
+from reloadgate.evidence import TEST_STEP, TRAIN_STEP, Graph
 
 READING = {"ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape", "LookupTableFindV2"}
 READING |= {"StatefulPartitionedCall", "If", "While", "Case"}  # whose functions are looked at themselves
@@ -138,7 +138,9 @@ def _telling_layers(layers: Mapping[int, str], entered: _Entered) -> Iterator[No
 
 
 def _exported(model: Any, own: Any) -> Any:
-    """The probe's specifications with the shapes of an export."""
+    """The probe's specifications with the shapes of an export. Keras gives those of a subclassed model only once it was called,
+    which one that was loaded has not been: it knows them all the same, and whoever traces puts the mark back."""
+    vars(model)["_called"] = True
     shapes = [leaf.shape for leaf in tf.nest.flatten(get_input_signature(model))]
     leaves = tf.nest.flatten(own)
     if len(shapes) != len(leaves):
@@ -234,8 +236,10 @@ def _functions(operation: Any, library: Any) -> Iterator[tuple[Any, Any]]:
                 function = library._get_function(one.name)
                 if hasattr(function, "graph"):
                     yield function.graph, function.graph
-                else:  # of a graph that was imported, whose functions are all in this one
-                    yield function_def_to_graph(function.definition), library
+                else:  # of a graph that was imported, whose functions are all in this one, called by name or as an operation
+                    with library.as_default():
+                        imported = function_def_to_graph(function.definition)
+                    yield imported, library
 
 
 def _draws(operation: Any) -> bool:
@@ -312,48 +316,52 @@ def _digest(value: Any) -> bytes:
 
 
 @contextmanager
-def step_graphs(model: Any) -> Iterator[list[Graph]]:
-    """The graph of the train step as the block last traced it; none under a distribution strategy, whose own operations are in
-    it.
+def step_graphs(model: Any, step: str = TRAIN_STEP) -> Iterator[list[Graph]]:
+    """The graph of a step, of training or of testing, as the block last traced it; none under a distribution strategy, whose own
+    operations are in it.
 
     Where the first trace makes variables, as those of metrics, TensorFlow traces again and runs that.
     """
-    found, original, own = list[Graph](), model.train_step, "train_step" in vars(model)
+    name = METHODS[step]
+    found, original, own = list[Graph](), getattr(model, name), name in vars(model)
 
-    def train_step(*arguments: Any, **named: Any) -> Any:
+    def traced(*arguments: Any, **named: Any) -> Any:
         logs, graph = original(*arguments, **named), tf.compat.v1.get_default_graph()
         if graph.building_function and not tf.distribute.has_strategy():
-            found[:] = [_graph_of_step(graph)]
+            found[:] = [_graph_of_step(graph, step)]
         return logs
 
-    model.train_step = train_step
+    setattr(model, name, traced)
     try:
         yield found
     finally:
         if own:
-            model.train_step = original
+            setattr(model, name, original)
         else:
-            del model.train_step
+            delattr(model, name)
 
 
-def trace_step(model: Any, batch: Any) -> None:
-    """Trace a train step that runs eagerly, to be looked into: nothing is run.
+METHODS = {TRAIN_STEP: "train_step", TEST_STEP: "test_step"}
+
+
+def trace_step(model: Any, batch: Any, step: str = TRAIN_STEP) -> None:
+    """Trace a step that runs eagerly, to be looked into: nothing is run.
 
     Args:
         batch: as `fit` gives it to the step, whose variables are all there.
     """
     tensors = tf.nest.map_structure(lambda leaf: leaf if leaf is None or tf.is_tensor(leaf) else tf.constant(leaf), batch)
     with model.distribute_strategy.scope():
-        tf.function(model.train_step, autograph=False, jit_compile=False).get_concrete_function(tensors)
+        tf.function(getattr(model, METHODS[step]), autograph=False, jit_compile=False).get_concrete_function(tensors)
 
 
-def _graph_of_step(graph: Any) -> Graph:
+def _graph_of_step(graph: Any, step: str) -> Graph:
     """All of it together, in whatever order: gradients are of no layer."""
     operations = [operation for called in graph.get_operations() for operation in _with_functions(called, graph)]
     kinds = sorted(operation.type for operation in operations)
     constants = sorted([*map(_constants, operations), *_captured(graph).values()])
     return Graph(
-        layer=TRAIN_STEP,
+        layer=step,
         operations=hashlib.sha256(" ".join(kinds).encode()).hexdigest(),
         constants=hashlib.sha256(b"".join(constants)).hexdigest(),
         random_operations=tuple(sorted({operation.type for operation in operations if _draws(operation)})),

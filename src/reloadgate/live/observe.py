@@ -99,6 +99,7 @@ def observe(
         state = held.enter_context(hold.held(model, listed))
         for setting in (hold.deterministic_operations(), hold.functions_as_graphs(), hold.no_summaries()):
             held.enter_context(setting)
+        attributes = tuple(state.attributes.plain())
         training = partial(state.generators.fixed, drawn, unseeded_too=not repeat)
         shown = _Graphs(look, state, listed, training, predict=behaves, serve=behaves and serve, train=behaves and train)
         again = shown.predict.again if repeat and shown.predict else None
@@ -138,9 +139,7 @@ def observe(
         )
     for key, name, value in behaviour.untracked() if runs else ():
         described = arrays.put(f"before/{key}", value)
-        final, noise = final_of(look, key, runs)
-        if final is not None and final.sha256 != described.sha256:
-            variables.append(_untrained(key, Kind.UNTRACKED, described, name, final, noise))
+        variables.append(_untrained(key, Kind.UNTRACKED, described, name, *final_of(look, key, runs)))
     return Observation(
         class_name=type(model).__name__,
         config={key: value for key, value in config.items() if key != "compile_config"} if config else None,
@@ -158,6 +157,7 @@ def observe(
         metrics=metrics,
         silent=silent(behaviour.reached),
         generators=tuple(sorted(drawn)),
+        attributes=attributes,
     )
 
 
@@ -266,15 +266,8 @@ class _Graphs:
 
 
 def _build_optimizer(look: Look) -> None:
-    """Slots of an optimizer exist only once it is built; one that was never built stays built afterwards.
-
-    Where the model has trained with others that its own `compile` takes, Keras' default beside them is left as it is: its
-    `compile_from_config` would not build it.
-    """
-    optimizer = getattr(look.model, "optimizer", None)
-    own = type(look.model).compile_from_config is not keras.Model.compile_from_config
-    unused = own and any(other.built for other in optimizers_of(look.model) if other is not optimizer)
-    if isinstance(optimizer, keras.optimizers.Optimizer) and look.model.built and not unused:
+    """Slots of an optimizer exist only once it is built; one that was never built stays built afterwards."""
+    if isinstance(getattr(look.model, "optimizer", None), keras.optimizers.Optimizer) and look.model.built:
         look.attempt(Group.OPTIMIZER, "build", lambda: build_optimizer(look.model))
 
 

@@ -33,8 +33,10 @@ def observe_served(served: Any, folder: Any, probe: Probe, arrays: ArrayWriter, 
     if probe.rows:
         with hold.deterministic_operations():
             first = look.attempt(Group.PREDICTIONS, SERVE, lambda: serve(served, look), {})
-            second = look.attempt(Group.DETERMINISM, SERVE, lambda: serve(served, look), {})
-            answered = look.attempt(Group.PREDICTIONS, "serving_default", lambda: signed(served, look, first), {})
+            second, answered = first, first
+            if first:
+                second = look.attempt(Group.DETERMINISM, SERVE, lambda: serve(served, look), {})
+                answered = look.attempt(Group.PREDICTIONS, "serving_default", lambda: signed(served, look, first), {})
         for name, value in first.items():
             constant = bool(value.shape[0] > 1 and all(row.tobytes() == value[0].tobytes() for row in value))
             noise = noise_between(value, second.get(name))
@@ -133,13 +135,17 @@ def _answer(served: Any, function: Callable[[], Values]) -> Values:
 
 
 def _arranged(x: Any, function: Any) -> Any:
-    """The inputs as the export arranged them: of a model that was made with `inputs=[one]` in a list, which the live one does not
-    demand."""
+    """The inputs as the export arranged them, where the live model takes others too: one for a list of one, those of a list by
+    their names, more than it asks for."""
     wanted = _wanted(function)
-    leaves, specs = tf.nest.flatten(x), tf.nest.flatten(wanted)
-    by_order = not isinstance(x, Mapping) and not isinstance(wanted, Mapping)
-    by_name = isinstance(x, Mapping) and isinstance(wanted, Mapping) and {*x} == {*wanted}
-    if wanted is None or not (by_order or by_name) or len(leaves) != len(specs):
+    specs = tf.nest.flatten(wanted)
+    if isinstance(x, Mapping):
+        names = sorted(wanted) if isinstance(wanted, Mapping) else [getattr(spec, "name", None) for spec in specs]
+        x = {name: x[name] for name in names} if {*names} <= {*x} else x
+        leaves = [leaf for name in names for leaf in tf.nest.flatten(x[name])] if {*names} == {*x} else []
+    else:
+        leaves = tf.nest.flatten(x)  # those of a dict in the order of its keys, as Keras takes a list
+    if wanted is None or len(leaves) != len(specs):
         return x
     return tf.nest.pack_sequence_as(wanted, [_cast(leaf, spec) for leaf, spec in zip(leaves, specs, strict=True)])
 
