@@ -280,7 +280,7 @@ def test_a_checkpoint_does_not_hold_what_is_of_one_of_several_optimizers(
 def test_what_an_export_serves_is_held_against_the_model_however_odd(
     name: str, keras: Any, models: Any, tmp_path: Path, check: Check
 ) -> None:
-    """It draws, it was trained eagerly, it is given another dtype or other containers than it serves, which Keras takes too, or it
+    """It draws, it was trained eagerly, it is given another dtype or other containers than it serves, which Keras takes, or it
     was not called where it is loaded."""
     model, batch = train(keras, models, name)
     options: dict[str, Any] = {"imports": ("models",), "code_path": (str(HERE),), "location": "any"}
