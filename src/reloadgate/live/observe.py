@@ -139,7 +139,10 @@ def observe(
         )
     for key, name, value in behaviour.untracked() if runs else ():
         described = arrays.put(f"before/{key}", value)
-        variables.append(_untrained(key, Kind.UNTRACKED, described, name, *final_of(look, key, runs)))
+        final, noise = final_of(look, key, runs)
+        if model._distribute_strategy and final is not None and final.sha256 == described.sha256:
+            continue  # a strategy with several replicas reads variables of its own
+        variables.append(_untrained(key, Kind.UNTRACKED, described, name, final, noise))
     return Observation(
         class_name=type(model).__name__,
         config={key: value for key, value in config.items() if key != "compile_config"} if config else None,
