@@ -43,6 +43,7 @@ from reloadgate.evidence import (
     PREDICT,
     TRAIN_STEP,
     TRAINING,
+    Attribute,
     Capability,
     Check,
     Environment,
@@ -64,7 +65,7 @@ from reloadgate.ndarrays import np_dtype
 from reloadgate.nouns import digest, to_dict
 from reloadgate.policy import Policy, read_yaml
 from reloadgate.project import EVIDENCE, PARAMS, RECORDS, declared, read_records, write_record
-from reloadgate.rows import Side
+from reloadgate.rows import ABSENT, Side
 from reloadgate.verdict import Status
 
 QUIET = (Outcome.SAME, Outcome.NOTED, Outcome.SKIPPED)
@@ -917,6 +918,45 @@ def test_of_what_only_infers_the_state_that_is_not_tracked_is_compared_and_that_
     infers = built.compare_with(replace(built.reloaded, artifact=artifact, saved_sha256=digest(to_dict(saved))))
     structure = [row for row in infers.rows if row.group is Group.STRUCTURE and row.outcome is not Outcome.SAME]
     assert [(row.subject, row.outcome) for row in structure] == [(UNTRACKED, Outcome.UNCHECKED)]
+
+
+@pytest.mark.parametrize(
+    ("argument", "eager", "after", "outcome"),
+    [
+        (True, False, "9.0", Outcome.UNCHECKED),
+        (True, False, None, Outcome.UNCHECKED),
+        (True, False, "8.0", None),
+        (False, True, "9.0", Outcome.UNCHECKED),
+        (False, True, None, Outcome.UNCHECKED),
+        (False, False, "9.0", Outcome.NOTED),
+        (False, False, None, None),
+    ],
+)
+def test_an_attribute_that_came_back_as_another_is_worth_what_may_depend_on_it(
+    argument: bool, eager: bool, after: str | None, outcome: Outcome | None, tmp_path: Path
+) -> None:
+    """An argument of a constructor, or what eager steps count, is unchecked; what else is kept is told, where it is there."""
+    key = "layers/encoder.limit"
+
+    def with_value(value: str | None) -> Changed:
+        kept = () if value is None else (Attribute(key=key, value=value, argument=argument),)
+        other = Attribute(key="layers/encoder.other", value="1.0", argument=True)
+        return lambda o: replace(
+            o,
+            attributes=(*kept, other),
+            moved_attributes=(key,),
+            compile_config={**(o.compile_config or {}), "run_eagerly": eager},
+        )
+
+    rows = build(tmp_path, then=with_value("8.0"), now=with_value(after)).compare().rows
+    found = [row for row in rows if row.subject == key and row.group is Group.STRUCTURE]
+    assert [row.outcome for row in found] == ([outcome] if outcome else [])
+    assert all((row.expected, row.seen) == ("8.0", after or ABSENT) for row in found)
+
+
+def test_older_evidence_says_nothing_of_attributes(tmp_path: Path) -> None:
+    built = build(tmp_path, then=lambda o: replace(o, attributes=()))
+    assert not [row for row in built.compare().rows if row.subject == "layers/encoder.limit"]
 
 
 def test_an_environment_that_is_not_known_is_another(tmp_path: Path) -> None:

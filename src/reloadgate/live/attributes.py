@@ -4,7 +4,7 @@ import hashlib
 import inspect
 import json
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
@@ -19,6 +19,9 @@ VALUES = (*PLAIN, tf.Tensor, tf.RaggedTensor, tf.SparseTensor, keras.KerasTensor
 
 HELD_BY_THOSE = (keras.optimizers.schedules.LearningRateSchedule, keras.regularizers.Regularizer, keras.constraints.Constraint)
 """What layers and optimizers have as attributes and that has settings of its own."""
+
+MANY = 1000
+"""Numbers of an array above which it is known by a digest of them, as float64: what came back through JSON has another dtype."""
 
 LONG = 200
 """Characters of JSON above which an attribute is known by its digest."""
@@ -74,8 +77,7 @@ class Attributes:
         """What objects of the user's own classes keep in plain attributes."""
         for name, thing, before in self._held:
             own = [one for one in type(thing).__mro__ if one.__module__.split(".")[0] not in NOT_THE_USERS]
-            constructors = [vars(one)["__init__"] for one in own if "__init__" in vars(one)]
-            arguments = {parameter for one in constructors for parameter in inspect.signature(one).parameters} - COMMON
+            arguments = {parameter for one in own for parameter in _parameters(vars(one).get("__init__"))} - COMMON
             for attribute, (_, content) in before.items() if own else ():
                 argument = attribute.lstrip("_") in arguments
                 text = _as_json(content) if argument or not _is_keras_own(attribute) else None
@@ -119,6 +121,14 @@ def _made_of(kinds: tuple[type, ...], value: Any) -> bool:
     return isinstance(value, kinds)
 
 
+def _parameters(constructor: Any) -> Iterable[str]:
+    """The names of a constructor's parameters; none of one that Python cannot look into."""
+    try:
+        return inspect.signature(constructor).parameters
+    except (TypeError, ValueError):
+        return ()
+
+
 def _as_json(value: Any) -> str | None:
     """A plain value as text that is the same where the value came back through JSON: tuples are lists there, and keys are text.
     None of anything else."""
@@ -134,6 +144,9 @@ def _through_json(value: Any) -> Any:
     Raises:
         TypeError: it is, or holds, no plain value.
     """
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and value.size > MANY:
+        data = value.astype(np.float64).tobytes()
+        return [*value.shape, hashlib.sha256(data).hexdigest()]  # a list of it would take ten times the memory
     if isinstance(value, np.ndarray) and value.dtype.kind in "biufSU":
         value = value.tolist()
     if isinstance(value, np.generic):
