@@ -77,9 +77,11 @@ class Attributes:
         """What objects of the user's own classes keep in plain attributes."""
         for name, thing, before in self._held:
             own = [one for one in type(thing).__mro__ if one.__module__.split(".")[0] not in NOT_THE_USERS]
-            arguments = {parameter for one in own for parameter in _parameters(vars(one).get("__init__"))} - COMMON
+            constructors = [vars(one)["__init__"] for one in own if "__init__" in vars(one)]
+            arguments = {parameter for one in constructors for parameter in _parameters(one)} - COMMON
+            arguments |= {f"_{one}" for one in arguments} & {name for one in constructors for name in _mentioned(one)}
             for attribute, (_, content) in before.items() if own else ():
-                argument = attribute.lstrip("_") in arguments
+                argument = attribute in arguments
                 text = _as_json(content) if argument or not _is_keras_own(attribute) else None
                 if text is not None:
                     yield Attribute(key=f"{name}.{attribute}", value=text, argument=argument)
@@ -127,6 +129,12 @@ def _parameters(constructor: Any) -> Iterable[str]:
         return inspect.signature(constructor).parameters
     except (TypeError, ValueError):
         return ()
+
+
+def _mentioned(constructor: Any) -> Iterable[str]:
+    """The names of attributes that a constructor's own code uses: Keras has others with an underscore, as `_path`."""
+    code = getattr(inspect.unwrap(constructor), "__code__", None)
+    return code.co_names if code else ()
 
 
 def _as_json(value: Any) -> str | None:
