@@ -911,13 +911,22 @@ def test_of_what_only_infers_the_state_that_is_not_tracked_is_compared_and_that_
         (untracked,) = (variable for variable in observation.variables if variable.key == UNTRACKED)
         return replace(observation, variables=(*observation.variables, replace(untracked, key=f"untracked/{TRAIN_STEP}/0")))
 
-    built = build(tmp_path, then=with_a_step, changed={f"before/{UNTRACKED}": np.ones(2, np.float32)})
+    def with_settings(value: str) -> Changed:
+        kept = tuple(Attribute(key=key, value=value, argument=True) for key in ("optimizer.cap", "loss/0.cap", "layers/own.cap"))
+        return lambda o: replace(o, attributes=kept)
+
+    built = build(
+        tmp_path, then=lambda o: with_settings("1.0")(with_a_step(o)), now=with_settings("2.0"),
+        changed={f"before/{UNTRACKED}": np.ones(2, np.float32)},
+    )  # fmt: skip
     artifact = replace(ARTIFACT, capability=Capability.INFER)
     saved = replace(built.saved, artifacts=(artifact,))
     write_evidence(built.sealed, saved)
     infers = built.compare_with(replace(built.reloaded, artifact=artifact, saved_sha256=digest(to_dict(saved))))
     structure = [row for row in infers.rows if row.group is Group.STRUCTURE and row.outcome is not Outcome.SAME]
-    assert [(row.subject, row.outcome) for row in structure] == [(UNTRACKED, Outcome.UNCHECKED)]
+    assert [(row.subject, row.outcome) for row in structure] == [
+        (one, Outcome.UNCHECKED) for one in (UNTRACKED, "layers/own.cap")
+    ]
 
 
 @pytest.mark.parametrize(

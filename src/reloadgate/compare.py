@@ -266,6 +266,7 @@ def _inferring(observation: Observation, form: str = "") -> Observation:
     served = form == saved_model.NAME
     kinds = (Kind.WEIGHT,) if served else (Kind.WEIGHT, Kind.RECURRENT_STATE, Kind.UNTRACKED)
     slots = tuple(f"{optimizer.key}/" for optimizer in observation.optimizers)  # of an optimizer within another
+    training = (*slots, *(f"{optimizer.key}." for optimizer in observation.optimizers), *OF_TRAINING)
     return replace(
         observation,
         compile_config=None,
@@ -276,7 +277,7 @@ def _inferring(observation: Observation, form: str = "") -> Observation:
         logs=(),
         graphs=() if served else tuple(graph for graph in observation.graphs if graph.mode == PREDICT),
         generators=(),
-        attributes=tuple(a for a in observation.attributes if not a.key.startswith((*slots, *OF_TRAINING))),
+        attributes=tuple(a for a in observation.attributes if not a.key.startswith(training)),
         notes=tuple(note for note in observation.notes if note.group not in (*TO_RESUME, Group.STRUCTURE)),
     )
 
