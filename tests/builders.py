@@ -166,7 +166,7 @@ def observed(arrays: Values) -> tuple[Observation, ArrayWriter]:
         logs=tuple(Log(name=name, values=put[f"log/{name}"], noise=0.0) for name in ("accuracy", "loss")),
         moved_attributes=("batches_seen",),
         graphs=tuple(
-            Graph(layer=layer, operations="a" * 64, constants="b" * 64, random_operations=(), mode=mode)
+            Graph(layer=layer, operations="a" * 64, constants="b" * 64, wiring="c" * 64, random_operations=(), mode=mode)
             for layer, mode in (("layers/encoder", TRAINING), ("layers/encoder", PREDICT), (TRAIN_STEP, TRAINING))
         ),
         notes=(),

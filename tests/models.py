@@ -514,6 +514,52 @@ def capped(
 
 
 @keras.saving.register_keras_serializable("reloadgate_tests")
+class TurningLayer(layers.Layer):
+    """It forgets which number is taken from which where they are large, and which of two weights goes where: the probe's are not,
+    and no attribute but a function tells."""
+
+    def __init__(self, turned: bool = False, crossed: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self._difference = (lambda one, other: other - one) if turned else (lambda one, other: one - other)
+        self._ordered = reversed if crossed else iter
+
+    def build(self, shape: Any) -> None:
+        self.low, self.high = (self.add_weight(shape=(), initializer="ones", name=name) for name in ("low", "high"))
+
+    def call(self, x: Any) -> Any:
+        largest, (low, high) = keras.ops.max(x), self._ordered((self.low, self.high))
+        x = keras.ops.cond(largest > 50.0, lambda: keras.ops.exp(self._difference(x, 60.0)), lambda: x)
+        return keras.ops.where(largest > 50.0, x * low - high, x)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config()
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class TurningLoss(keras.losses.Loss):
+    """It forgets which of two functions comes first where the error is large."""
+
+    def __init__(self, turned: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self._ordered = reversed if turned else iter
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        error = large = keras.ops.abs(y_true - y_pred)
+        for function in self._ordered((keras.ops.tanh, keras.ops.sin)):
+            large = function(large)
+        return keras.ops.where(error > 50.0, large, error)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config()
+
+
+def turning(loss: bool = False, **turned: bool) -> keras.Model:
+    model = keras.Sequential([keras.Input((4,)), TurningLayer(**turned), layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.01), TurningLoss(loss))
+    return model
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
 class Shortening(layers.Layer):
     """It forgets how many columns it leaves alone; the probe has fewer, so that no graph has anything of it."""
 

@@ -856,6 +856,42 @@ def test_what_was_traced_at_save_and_not_after_the_reload_is_unchecked(
 @pytest.mark.parametrize(
     ("then", "now", "subjects"),
     [
+        ("aaa", "aaa", []),
+        ("aaa", "aba", ["layers/decoder wiring"]),
+        ("aaa", "bbb", ["layers/encoder wiring"]),
+        ("aaa", "aab", ["train step wiring"]),
+        ("   ", "abc", []),
+    ],
+)
+def test_of_layers_that_are_wired_otherwise_the_first_is_told_and_older_evidence_has_nothing_of_it(
+    then: str, now: str, subjects: list[str], tmp_path: Path
+) -> None:
+    def of(wirings: str) -> Changed:
+        layers = ("layers/encoder", "layers/decoder", TRAIN_STEP)
+        graphs = [
+            Graph(layer=layer, operations="a" * 64, constants="b" * 64, random_operations=(), wiring=one.strip())
+            for layer, one in zip(layers, wirings, strict=True)
+        ]
+        return lambda o: replace(o, graphs=tuple(graphs))
+
+    rows = build(tmp_path, then=of(then), now=of(now)).compare().rows
+    found = [row for row in rows if row.group is Group.STRUCTURE and row.outcome is Outcome.UNCHECKED]
+    assert [row.subject for row in found] == subjects
+
+
+def test_operations_that_compute_with_what_is_in_no_graph_are_noted_once(tmp_path: Path) -> None:
+    def unseen(o: Observation) -> Observation:
+        step = Graph(layer=TRAIN_STEP, operations="c" * 64, constants="d" * 64, random_operations=())
+        return replace(o, graphs=tuple(replace(graph, unseen_operations=("PyFunc",)) for graph in (*o.graphs, step)))
+
+    rows = build(tmp_path, then=unseen, now=unseen).compare().rows
+    found = [row for row in rows if row.subject.endswith(": PyFunc")]
+    assert [(row.subject, row.outcome) for row in found] == [("layers/encoder: PyFunc", Outcome.NOTED)]
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "subjects"),
+    [
         ({TRAINING: "b", PREDICT: "b"}, {TRAINING: "b", PREDICT: "c"}, ["layers/encoder constants"]),
         ({TRAINING: "b", PREDICT: "b"}, {TRAINING: "c", PREDICT: "c"}, ["layers/encoder constants"]),
         ({TRAINING: "b", PREDICT: "b"}, {TRAINING: "b"}, ["graphs of predict"]),

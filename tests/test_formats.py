@@ -402,6 +402,10 @@ def test_a_test_step_that_does_not_take_the_probe_is_told(keras: Any, models: An
         ("interpreted", {}, None),
         ("reading", {}, None),
         ("reading", {"missing": "none"}, "layers/reading constants"),
+        ("turning", {}, None),
+        ("turning", {"turned": True}, "layers/turning_layer wiring"),
+        ("turning", {"crossed": True}, "layers/turning_layer wiring"),
+        ("turning", {"loss": True}, "train step wiring"),
         ("shortening", {}, None),
         ("shortening", {"longest": 6}, "layers/shortening._longest"),
         ("weighing", {}, None),
@@ -422,7 +426,7 @@ def test_what_is_lost_beyond_the_numbers_of_the_probe_is_unverified(
     verdict = check(tmp_path / "1")
     assert verdict.status is (Status.UNVERIFIED if subject else Status.PASS)
     found = [f.row.subject for f in verdict.of(Status.UNVERIFIED) if f.row.group is Group.STRUCTURE]
-    graphs = [one for one in found if one.endswith((" constants", " operations"))]
+    graphs = [one for one in found if one.endswith((" constants", " operations", " wiring"))]
     assert (graphs or found) == [subject] * bool(subject)
 
 

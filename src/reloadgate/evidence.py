@@ -147,6 +147,11 @@ class Graph:
     """Operations that draw from TensorFlow's global generator, whose state no artifact holds."""
     mode: str = TRAINING
     """`TRAINING` or `PREDICT`; older evidence has none of `PREDICT`."""
+    wiring: str = ""
+    """Digest of its operations with what each is given: constants, what other operations give, and variables by their keys;
+    "" in older evidence."""
+    unseen_operations: tuple[str, ...] = ()
+    """Operations that compute with what is in no graph: Python (`tf.numpy_function`), files."""
 
 
 @noun

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from reloadgate.comparison import Outcome, Row
-from reloadgate.evidence import PREDICT, STEPS, TEST_STEP, TRAIN_STEP, TRAINING, Group, Kind, Observation
+from reloadgate.evidence import PREDICT, STEPS, TRAIN_STEP, TRAINING, Graph, Group, Kind, Observation
 from reloadgate.rows import ABSENT, Side, row_of, short
 
 
@@ -91,11 +91,19 @@ def _not_traced(saved: Observation) -> Iterator[Row]:
         if wanted not in shown:
             detail = "no graph of it was traced when the model was saved: what the probe's rows do not reach is not looked into"
             yield row_of(Group.STRUCTURE, wanted, Outcome.NOTED, detail=detail)
+    unseen = dict.fromkeys((graph.layer, one) for graph in saved.graphs for one in graph.unseen_operations)
+    of_layers = {operation for layer, operation in unseen if layer not in STEPS}
+    for layer, operation in unseen:
+        if layer in STEPS and operation in of_layers:
+            continue  # a step calls the layers
+        what = "reads a file" if operation == "ReadFile" else "calls a function of Python"
+        detail = f"it {what} where it computes: what that depends on is in no graph, and not looked into beyond the probe's rows"
+        yield row_of(Group.STRUCTURE, f"{layer or 'model'}: {operation}", Outcome.NOTED, detail=detail)
 
 
 def _graphs(expected: Observation, seen: Observation, outcome: Outcome) -> Iterator[Row]:
     unseen = ". On the probe that makes no difference; on other rows it may" if outcome is Outcome.UNCHECKED else ""
-    found = set[str]()
+    found, pairs = set[str](), list[tuple[Graph, Graph]]()
     for mode in (TRAINING, PREDICT):
         then, now = ({graph.layer: graph for graph in side.graphs if graph.mode == mode} for side in (expected, seen))
         for step in STEPS:
@@ -105,6 +113,7 @@ def _graphs(expected: Observation, seen: Observation, outcome: Outcome) -> Itera
             detail = f"what the model does in the mode `{mode}` was traced in the training process, and cannot be traced"
             yield row_of(Group.STRUCTURE, f"graphs of {mode}", Outcome.UNCHECKED, detail=detail)
             continue
+        pairs += [(one, now[layer]) for layer, one in then.items() if layer in now]
         for layer in sorted({*then, *now} if then else (), key=lambda layer: (layer in STEPS, layer)):
             # A layer that computes nothing is not there.
             one, other = then.get(layer), now.get(layer)
@@ -112,14 +121,27 @@ def _graphs(expected: Observation, seen: Observation, outcome: Outcome) -> Itera
             if what is None or layer in found or (layer in STEPS and found):
                 continue
             found.add(layer)
-            name = layer if layer in STEPS else f"layer {layer}" if layer else "model"
-            its = "the loss, the optimizer, a constraint or `train_step`" if layer == TRAIN_STEP else "its `call`"
-            if layer == TEST_STEP:
-                its = "a metric or `test_step`"
-            if mode == PREDICT and not layer:
+            name, its = _called(layer), "its `call`"
+            if layer in STEPS:
+                its = (
+                    "the loss, the optimizer, a constraint or `train_step`" if layer == TRAIN_STEP else "a metric or `test_step`"
+                )
+            elif mode == PREDICT and not layer:
                 its = "its `call` or `predict_step`"
             detail = (
-                f"the {name} computes with other {what} than in the training process: something that {its} depends on is "
+                f"{name} computes with other {what} than in the training process: something that {its} depends on is "
                 f"neither a weight nor in a configuration{unseen}"
             )
             yield row_of(Group.STRUCTURE, f"{layer or 'model'} {what}", outcome, detail=detail)
+    # What comes after a difference differs by it.
+    wired = next((one for one, other in pairs if one.wiring and other.wiring != one.wiring), None)
+    if wired is not None and not found:
+        detail = (
+            f"{_called(wired.layer)} does what it did in the training process with other variables, or in another order: what "
+            f"says which goes where is neither a weight nor in a configuration{unseen}"
+        )
+        yield row_of(Group.STRUCTURE, f"{wired.layer or 'model'} wiring", outcome, detail=detail)
+
+
+def _called(layer: str) -> str:
+    return f"the {layer}" if layer in STEPS else f"the layer {layer}" if layer else "the model"

@@ -11,8 +11,8 @@ import numpy as np
 
 from reloadgate.arrays import Array, Kept
 from reloadgate.evidence import CALL, PREDICT, SERVE, TEST_STEP, TRAIN_STEP, TRAINING, Graph, Group, Log, Output
-from reloadgate.live.catalog import STORED, Catalog, Entry, global_seed, optimizers_of
-from reloadgate.live.graphs import Traced, step_graphs, trace_step
+from reloadgate.live.catalog import STORED, Catalog, Entry, global_seed, names_of, optimizers_of
+from reloadgate.live.graphs import Names, Traced, step_graphs, trace_step
 from reloadgate.live.hold import Held
 from reloadgate.live.look import Look, as_fit_gives_it, noise_between
 from reloadgate.live.reach import Reached, watched_units
@@ -143,6 +143,9 @@ class Behaviour:
         variables += [] if shared is None else [shared.state]
         return {id(component.handle) for variable in variables for component in components(variable)}
 
+    def _names(self) -> Names:
+        return names_of(self.look.model, self.listed)
+
     def untracked(self) -> Iterator[tuple[str, str, np.ndarray[Any, Any]]]:
         """Keys, names and values, before the steps, of what the train step uses beside what is listed."""
         for position, (variable, value) in enumerate(self.others):
@@ -157,7 +160,7 @@ class Behaviour:
         if compiled is not None and not any(compiled.config.get(kind) for kind in ("metrics", "weighted_metrics")):
             model._compile_metrics = None  # those of an earlier `compile`, which Keras keeps where a later one has none
         model._maybe_symbolic_build(data_batch=(x, y, sample_weight))
-        with step_graphs(model) as run.graphs:
+        with step_graphs(model, self._names) as run.graphs:
             model.make_train_function(force=True)
             for step in range(steps):
                 model.reset_metrics()
@@ -174,14 +177,17 @@ class Behaviour:
         tests = type(model).test_step is not keras.Model.test_step
         tested = list[Graph]()
         if tests:
-            with step_graphs(model, TEST_STEP) as tested:
+            with step_graphs(model, self._names, TEST_STEP) as tested:
                 run.logs |= self.look.attempt(Group.RESUME, TEST_STEP, partial(self._evaluated, batch), {})
         run.moved_attributes = self.state.attributes.put_back()
         if model.run_eagerly and number == 0:
             # As the first step found the model, and once every variable of a step is there.
-            with contextlib.suppress(Exception), step_graphs(model) as run.graphs:  # Python that only runs eagerly is no fault
+            with (
+                contextlib.suppress(Exception),
+                step_graphs(model, self._names) as run.graphs,
+            ):  # some only runs eagerly: no fault
                 trace_step(model, batch)
-            with contextlib.suppress(Exception), step_graphs(model, TEST_STEP) as tested:
+            with contextlib.suppress(Exception), step_graphs(model, self._names, TEST_STEP) as tested:
                 if tests:
                     trace_step(model, batch, TEST_STEP)
             self.state.attributes.put_back()

@@ -247,6 +247,12 @@ def metrics_state(model: Any) -> Iterator[tuple[str, Any]]:
             yield _join(name, str(position)), variable
 
 
+def names_of(model: Any, listed: Catalog) -> dict[int, str]:
+    """Keys of variables by the identities of their handles: of all that is listed, and of what the metrics sum up."""
+    keyed = [*((entry.key, entry.variable) for entry in listed.entries), *metrics_state(model)]
+    return {id(component.handle): key for key, variable in keyed for component in components(variable)}
+
+
 def _differing_replicas(variable: Any) -> Iterator[tuple[int, Any]]:
     """The replicas of a mirrored variable that do not hold what the first holds: no artifact has a place for them."""
     first, *others = components(variable)

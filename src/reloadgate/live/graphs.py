@@ -9,18 +9,17 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras.src.export.export_utils import get_input_signature
-from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
 
 from reloadgate.evidence import TEST_STEP, TRAIN_STEP, Graph
+from reloadgate.live.operations import Computed, captured, computed, digest_of_all, named, with_functions
 
 READING = {"ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape", "LookupTableFindV2"}
 READING |= {"StatefulPartitionedCall", "If", "While", "Case"}  # whose functions are looked at themselves
@@ -65,7 +64,7 @@ def trace_predict(model: Any, batch: Any, layers: Mapping[int, str]) -> Traced:
 
 def _only_reads(graph: Any) -> bool:
     """Whether a graph leaves everything as it was: no variable is written, nothing is drawn, printed or asked of Python."""
-    operations = (operation for called in graph.get_operations() for operation in _with_functions(called, graph))
+    operations = (operation for called in graph.get_operations() for operation in with_functions(called, graph))
     return all(one.type in READING or not (one.op_def.is_stateful or one.type == "PyFuncStateless") for one in operations)
 
 
@@ -189,138 +188,46 @@ def _readers(one: Traced) -> dict[int, str]:
     return found
 
 
-def graphs(one: Traced, mode: str) -> Iterator[Graph]:
-    """What every layer does in a graph that was traced of this mode."""
-    parts: dict[str, tuple[list[str], Any, list[str]]] = {}
-    captured = _captured(one.graph)
-    for called, layer in zip(one.graph.get_operations(), one.owners, strict=True):
-        if called.type == "Placeholder" and called.name not in captured:
-            continue
-        kinds, constants, random_operations = parts.setdefault(layer, ([], hashlib.sha256(), []))
-        if called.type == "Placeholder":
-            constants.update(captured[called.name])
-            continue
-        for operation in _with_functions(called, one.graph):
-            kinds.append(operation.type)
-            constants.update(_constants(operation))
-            if _draws(operation) and operation.type not in random_operations:
-                random_operations.append(operation.type)
-    for layer, (kinds, constants, random_operations) in sorted(parts.items()):
+Names = Mapping[int, str]
+"""What variables are known by, wherever the model is loaded, by the identities of their handles."""
+
+
+def graphs(one: Traced, mode: str, names: Names) -> Iterator[Graph]:
+    """What every layer does in a graph that was traced of this mode; a layer that is given what another one gives comes later."""
+    parts: dict[str, list[Computed]] = {}
+    taken = captured(one.graph)
+    operations = computed(one.graph, named(one.graph, names) | taken)
+    for (name, operation), layer in zip(operations.items(), one.owners, strict=True):
+        if operation.kinds == ["Placeholder"]:
+            if name not in taken:
+                continue
+            operation = replace(operation, kinds=[], constants=[taken[name]])
+        parts.setdefault(layer, []).append(operation)
+    for layer, of_layer in parts.items():
         yield Graph(
             layer=layer,
-            operations=hashlib.sha256(" ".join(kinds).encode()).hexdigest(),
-            constants=constants.hexdigest(),
-            random_operations=tuple(random_operations),
+            operations=_hashed(" ".join(kind for one in of_layer for kind in one.kinds).encode()),
+            constants=_hashed(b"".join(value for one in of_layer for value in one.constants)),
+            wiring=digest_of_all(of_layer).hex(),
+            random_operations=tuple(dict.fromkeys(kind for one in of_layer for kind in one.drawn)),
+            unseen_operations=tuple(sorted({kind for one in of_layer for kind in one.unseen})),
             mode=mode,
         )
 
 
-def _with_functions(operation: Any, library: Any) -> Iterator[Any]:
-    """The operation, and those of the functions that it calls, as the branches of a condition or the body of a loop.
-
-    Args:
-        library: the graph that holds the functions.
-    """
-    yield operation
-    for graph, holder in _functions(operation, library):
-        for inner in graph.get_operations():
-            yield from _with_functions(inner, holder)
-
-
-def _functions(operation: Any, library: Any) -> Iterator[tuple[Any, Any]]:
-    """The graphs of the functions that an operation calls, each with the graph that holds those that it calls in turn."""
-    for attribute in operation.op_def.attr:
-        if attribute.type in ("func", "list(func)"):
-            given = operation.get_attr(attribute.name)
-            for one in given if attribute.type == "list(func)" else [given]:
-                function = library._get_function(one.name)
-                if hasattr(function, "graph"):
-                    yield function.graph, function.graph
-                else:  # of a graph that was imported, whose functions are all in this one, called by name or as an operation
-                    with library.as_default():
-                        imported = function_def_to_graph(function.definition)
-                    yield imported, library
-
-
-def _draws(operation: Any) -> bool:
-    """Random operations that are not stateless take their numbers from TensorFlow's own generator."""
-    kind = operation.type
-    return bool(operation.op_def.is_stateful) and ("Random" in kind or kind in ("Multinomial", "ParameterizedTruncatedNormal"))
-
-
-def _captured(graph: Any) -> dict[str, bytes]:
-    """What the graph takes from outside of it, by the placeholder that stands for each: tensors, because of an eager one with
-    more than 128 numbers TensorFlow makes no constant, and what lookup tables hold. Variables are compared as such."""
-    found = {}
-    for outer, inner in graph.captures:
-        while outer is not None and not hasattr(outer, "numpy"):  # of the graph around this one, which may have it from outside
-            outer = next((further for further, own in outer.graph.captures if own is outer), None)
-        if outer is None or outer.dtype == tf.variant:
-            continue
-        if outer.dtype != tf.resource:
-            found[inner.op.name] = _digest(outer.numpy())
-        elif kinds := next(_kinds_of_table(inner, graph), None):
-            found[inner.op.name] = _digest_of_table(outer, *kinds)
-    return found
-
-
-def _kinds_of_table(handle: Any, library: Any) -> Iterator[tuple[Any, Any]]:
-    """The dtypes of keys and values with which operations use a lookup table; nothing for a handle of something else."""
-    for operation in handle.consumers():
-        if operation.type in ("LookupTableFindV2", "LookupTableInsertV2"):
-            yield operation.get_attr("Tin"), operation.get_attr("Tout")
-        for graph, holder in _functions(operation, library):
-            before = len(operation.inputs) - len(graph.inputs)  # what a condition is decided by
-            for position, given in enumerate(operation.inputs):
-                if given is handle and position >= before:
-                    yield from _kinds_of_table(graph.inputs[position - before], holder)
-
-
-def _digest_of_table(handle: Any, kind_of_keys: Any, kind_of_values: Any) -> bytes:
-    """Of what is in it, in whatever order."""
-    with tf.init_scope():
-        exported = tf.raw_ops.LookupTableExportV2(table_handle=handle, Tkeys=kind_of_keys, Tvalues=kind_of_values)
-        pairs = zip(*(map(repr, np.asarray(part).tolist()) for part in exported), strict=True)
-    return hashlib.sha256("\n".join(sorted({" ".join(pair) for pair in pairs})).encode()).digest()
-
-
-_VALUES = {kind for one in ("bool", "float", "int", "string", "type") for kind in (one, f"list({one})")}
-"""The kinds of attributes that are values: no shapes, which are the batch's, and no functions, whose names are numbered."""
-
-
-def _constants(operation: Any) -> bytes:
-    """What an operation computes with and is not given: the value of a constant, or attributes as the slope of a LeakyRelu.
-
-    Of an operation with state only numbers of type float: others tell where it is kept, as the name of a table, or a seed drawn
-    anew. Of one that calls functions none: they tell how it is run, and the functions are looked at themselves. A token is the
-    number of a Python function in this process.
-    """
-    if operation.type == "Const":
-        return _digest(tf.make_ndarray(operation.get_attr("value")))
-    definition = operation.op_def
-    kinds = {attribute.name: attribute.type for attribute in definition.attr}
-    if "func" in kinds.values():
-        return b""
-    values_of = ("float", "list(float)") if definition.is_stateful else _VALUES
-    names, given = [name for name, kind in kinds.items() if kind in values_of and name != "token"], operation.node_def.attr
-    if definition.is_stateful and not names:
-        return b""
-    values = [f"{name}={given[name].SerializeToString(deterministic=True)!r}" for name in names]
-    return f"{operation.type}({', '.join(values)})".encode()
-
-
-def _digest(value: Any) -> bytes:
-    array = np.asarray(value)
-    data = repr(array.tolist()).encode() if array.dtype.kind == "O" else array.tobytes()
-    return f"{array.dtype}{array.shape}".encode() + hashlib.sha256(data).digest()
+def _hashed(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 @contextmanager
-def step_graphs(model: Any, step: str = TRAIN_STEP) -> Iterator[list[Graph]]:
+def step_graphs(model: Any, names: Callable[[], Names], step: str = TRAIN_STEP) -> Iterator[list[Graph]]:
     """The graph of a step, of training or of testing, as the block last traced it; none under a distribution strategy, whose own
     operations are in it.
 
     Where the first trace makes variables, as those of metrics, TensorFlow traces again and runs that.
+
+    Args:
+        names: asked for whenever the step was traced.
     """
     name = METHODS[step]
     found, original, own = list[Graph](), getattr(model, name), name in vars(model)
@@ -328,7 +235,7 @@ def step_graphs(model: Any, step: str = TRAIN_STEP) -> Iterator[list[Graph]]:
     def traced(*arguments: Any, **named: Any) -> Any:
         logs, graph = original(*arguments, **named), tf.compat.v1.get_default_graph()
         if graph.building_function and not tf.distribute.has_strategy():
-            found[:] = [_graph_of_step(graph, step)]
+            found[:] = [_graph_of_step(graph, step, names())]
         return logs
 
     setattr(model, name, traced)
@@ -355,14 +262,17 @@ def trace_step(model: Any, batch: Any, step: str = TRAIN_STEP) -> None:
         tf.function(getattr(model, METHODS[step]), autograph=False, jit_compile=False).get_concrete_function(tensors)
 
 
-def _graph_of_step(graph: Any, step: str) -> Graph:
+def _graph_of_step(graph: Any, step: str, names: Names) -> Graph:
     """All of it together, in whatever order: gradients are of no layer."""
-    operations = [operation for called in graph.get_operations() for operation in _with_functions(called, graph)]
-    kinds = sorted(operation.type for operation in operations)
-    constants = sorted([*map(_constants, operations), *_captured(graph).values()])
+    taken = captured(graph)
+    operations = computed(graph, named(graph, names) | taken).values()
+    kinds = sorted(kind for one in operations for kind in one.kinds)
+    constants = sorted([*(value for one in operations for value in one.constants), *taken.values()])
     return Graph(
         layer=step,
-        operations=hashlib.sha256(" ".join(kinds).encode()).hexdigest(),
-        constants=hashlib.sha256(b"".join(constants)).hexdigest(),
-        random_operations=tuple(sorted({operation.type for operation in operations if _draws(operation)})),
+        operations=_hashed(" ".join(kinds).encode()),
+        constants=_hashed(b"".join(constants)),
+        wiring=digest_of_all(operations).hex(),
+        random_operations=tuple(sorted({kind for one in operations for kind in one.drawn})),
+        unseen_operations=tuple(sorted({kind for one in operations for kind in one.unseen})),
     )

@@ -32,6 +32,7 @@ from reloadgate.live.catalog import (
     catalog,
     demand_global_seed,
     metrics_state,
+    names_of,
     optimizers_of,
     with_untracked,
     within,
@@ -251,7 +252,8 @@ class _Graphs:
         shown, self._shown = self._shown, {}
 
         def all_of() -> tuple[Graph, ...]:
-            return tuple(graph for mode, one in shown.items() if one for graph in graphs(one, mode))
+            names = names_of(self._look.model, self.listed)
+            return tuple(graph for mode, one in shown.items() if one for graph in graphs(one, mode, names))
 
         found: tuple[Graph, ...] = self._look.attempt(Group.STRUCTURE, "graphs", all_of, ())
         return found
