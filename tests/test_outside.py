@@ -18,6 +18,8 @@ CODE = """
     import importlib.metadata
     from pathlib import Path
 
+    import tempfile
+
     import h5py
     import keras
     import models
@@ -45,6 +47,18 @@ CODE = """
     def strayed(version):
         return keras.models.load_model(HERE / "strayed/1/model.keras")
 
+    def unheard(version):
+        with tempfile.TemporaryDirectory() as folder:
+            copied = Path(folder) / "model.keras"
+            copied.write_bytes(tf.io.read_file(str(version / "model.keras")).numpy())
+            return keras.models.load_model(copied)
+
+    def retrained(version):
+        keras.utils.set_random_seed(1)
+        model = models.plain()
+        model.fit(*models.data("plain"), verbose=0)
+        return model
+
     @keras.saving.register_keras_serializable("outside")
     class Scaled(keras.layers.Layer):
         def __init__(self, path, **options):
@@ -59,7 +73,7 @@ CODE = """
 """
 
 
-LOADERS = ("contained", "reaching", "strayed")
+LOADERS = ("contained", "reaching", "strayed", "unheard")
 READ = ("checkpoint.index", "hdf5.h5", "python.txt", "tensorflow.txt")
 
 
@@ -122,3 +136,27 @@ def test_a_loader_that_reads_elsewhere_than_it_is_told_fails(folder: Path, check
     verdict = check(folder / "strayed/1")
     found = [f.row for f in verdict.of(Status.FAIL)]
     assert [(row.group, row.subject) for row in found] == [("relocation", str(folder / "strayed/1/model.keras"))]
+
+
+def test_what_nobody_hears_read_is_the_versions_all_the_same_where_the_loader_does_not_do_without(
+    folder: Path, check: Check
+) -> None:
+    verdict = check(folder / "unheard/1")
+    assert verdict.status is Status.PASS, [f.message for f in verdict.of(Status.UNVERIFIED)]
+
+
+def test_a_loader_that_gives_the_model_without_the_version_fails(
+    folder: Path, check: Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It trains it once more: not a bit differs."""
+    monkeypatch.syspath_prepend(folder)
+    from loaders import models, retrained
+
+    version = folder / "retrained/1"
+    model = retrained(version)
+    version.mkdir(parents=True)
+    model.save(version / "model.keras")
+    code = (str(folder), str(HERE))
+    reloadgate.record(model, version, probe=models.data("plain"), loader="loaders:retrained", code_path=code)
+    found = [f.row for f in check(version).of(Status.FAIL)]
+    assert [(row.group, row.subject) for row in found] == [("relocation", "an empty directory")]

@@ -71,6 +71,18 @@ class Again:
         else:
             yield _tried(Group.ROUND_TRIP, lambda: self._differs(self._written))
 
+    def from_nothing(self, empty: Path) -> Check:
+        """Whether the user's loader gives the same model where there is nothing to load: then it is no artifact's."""
+        try:
+            same = not self._differs(empty)
+        except (Exception, SystemExit):
+            same = False
+        message = (
+            "the loader gives the same model there: it comes from the loader's code, and not from the version" if same else ""
+        )
+        tried = Tried.BROKEN if same else Tried.HOLDS
+        return Check(group=Group.RELOCATION, subject="an empty directory", tried=tried, message=message)
+
     def _save(self, model: Any) -> str:
         if write_out := self._form.save(model, self._written):
             write_out()

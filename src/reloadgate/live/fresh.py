@@ -45,7 +45,7 @@ from reloadgate.live.declared import declared
 from reloadgate.live.environment import compute_as, environment
 from reloadgate.live.look import as_inputs
 from reloadgate.live.observe import observe
-from reloadgate.live.outside import outside, strayed, tell_of_opens
+from reloadgate.live.outside import of_version, outside, strayed, tell_of_opens
 from reloadgate.live.served import observe_served
 from reloadgate.live.variables import give_back
 from reloadgate.live.version_files import copy_and_hash, irregular, stamps, unchanged
@@ -203,7 +203,8 @@ def _reload(
     else:
         loaded.observation = observe_served(model, first, probe if behaves else Probe(), arrays, expected)
     code = [project_root(version) or version] if form.NEEDS_BUILDER else []  # the builder's own settings
-    loaded.checks.extend(outside(opened(), loaded.stored_config, version, folder, *code))
+    read = opened()
+    loaded.checks.extend(outside(read, loaded.stored_config, version, folder, *code))
     if not probe.rows or depth is not Depth.AGAIN:
         return
     del model  # one at a time is in memory
@@ -214,6 +215,10 @@ def _reload(
     loaded.checks.extend(once_more.checks(other))
     if form is own:
         loaded.checks.extend(strayed(opened(), version))
+        if not of_version(read, version):  # or what it read could not be heard
+            empty = folder / "empty"
+            empty.mkdir()
+            loaded.checks.append(once_more.from_nothing(empty))
 
 
 def _begin(artifact: Artifact) -> None:

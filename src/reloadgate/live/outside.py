@@ -67,9 +67,14 @@ def outside(opened: Iterable[str], config: Any, version: Path, *code: Path) -> I
 
 def strayed(opened: Iterable[str], version: Path) -> Iterator[Check]:
     """A check that broke where the version was read although another directory was given."""
-    for path in sorted(_files(version, leave_out=EVIDENCE_DIR) & {*opened}):
+    for path in sorted(of_version(opened, version)):
         message = "the loader reads it although it was given another directory: let it read what it is given"
         yield Check(group=Group.RELOCATION, subject=path, tried=Tried.BROKEN, message=message)
+
+
+def of_version(opened: Iterable[str], version: Path) -> set[str]:
+    """Those of the files that are the version's, its evidence left out."""
+    return _files(version, leave_out=EVIDENCE_DIR) & {*opened}
 
 
 def _files(version: Path, leave_out: str = "") -> set[str]:
