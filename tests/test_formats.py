@@ -321,7 +321,7 @@ def test_functions_that_an_imported_graph_calls_as_operations_are_looked_into(ke
             ones = keras.ops.ones((2,), "int32")
             return keras.ops.ctc_loss(keras.ops.ones((2, 2), "int32"), x, ones * 2, ones * 6)
 
-    found = list(graphs(trace(keras.Sequential([keras.Input((6, 5)), Aligned()]), tf.zeros((2, 6, 5)), True, {}), TRAINING))
+    found = list(graphs(trace(keras.Sequential([keras.Input((6, 5)), Aligned()]), tf.zeros((2, 6, 5)), True, {}), TRAINING, {}))
     assert found
 
 
@@ -489,7 +489,7 @@ def test_numbers_of_an_operation_that_draws_are_among_its_constants(keras: Any) 
 
         layer = keras.layers.Lambda(of, output_shape=(4,))
         traced = trace(keras.Sequential([keras.Input((4,)), layer]), tf.zeros((2, 4)), True, {})
-        return next(graphs(traced, TRAINING))
+        return next(graphs(traced, TRAINING, {}))
 
     one, same, other = crop(0.5), crop(0.5), crop(0.6)
     assert one == same

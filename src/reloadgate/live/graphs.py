@@ -19,7 +19,7 @@ import tensorflow as tf
 from keras.src.export.export_utils import get_input_signature
 
 from reloadgate.evidence import TEST_STEP, TRAIN_STEP, Graph
-from reloadgate.live.operations import Computed, captured, computed, digest_of_all, named, with_functions
+from reloadgate.live.operations import Computed, captured, computed, definition_of, digest_of_all, named, with_functions
 
 READING = {"ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape", "LookupTableFindV2"}
 READING |= {"StatefulPartitionedCall", "If", "While", "Case"}  # whose functions are looked at themselves
@@ -65,7 +65,7 @@ def trace_predict(model: Any, batch: Any, layers: Mapping[int, str]) -> Traced:
 def _only_reads(graph: Any) -> bool:
     """Whether a graph leaves everything as it was: no variable is written, nothing is drawn, printed or asked of Python."""
     operations = (operation for called in graph.get_operations() for operation in with_functions(called, graph))
-    return all(one.type in READING or not (one.op_def.is_stateful or one.type == "PyFuncStateless") for one in operations)
+    return all(one.type in READING or not (definition_of(one).is_stateful or one.type == "PyFuncStateless") for one in operations)
 
 
 def trace(model: Any, inputs: Any, training: bool, layers: Mapping[int, str]) -> Traced:
@@ -221,26 +221,24 @@ def _hashed(data: bytes) -> str:
 
 @contextmanager
 def step_graphs(model: Any, names: Callable[[], Names], step: str = TRAIN_STEP) -> Iterator[list[Graph]]:
-    """The graph of a step, of training or of testing, as the block last traced it; none under a distribution strategy, whose own
-    operations are in it.
+    """The graph of a step, of training or of testing, as the block last traced it: there once the block has ended. None under a
+    distribution strategy, whose own operations are in it.
 
     Where the first trace makes variables, as those of metrics, TensorFlow traces again and runs that.
-
-    Args:
-        names: asked for whenever the step was traced.
     """
     name = METHODS[step]
-    found, original, own = list[Graph](), getattr(model, name), name in vars(model)
+    found, last, original, own = list[Graph](), list[Any](), getattr(model, name), name in vars(model)
 
     def traced(*arguments: Any, **named: Any) -> Any:
         logs, graph = original(*arguments, **named), tf.compat.v1.get_default_graph()
         if graph.building_function and not tf.distribute.has_strategy():
-            found[:] = [_graph_of_step(graph, step, names())]
+            last[:] = [graph]
         return logs
 
     setattr(model, name, traced)
     try:
         yield found
+        found += [_graph_of_step(graph, step, names()) for graph in last]
     finally:
         if own:
             setattr(model, name, original)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework import op_def_registry
 from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
 
 
@@ -111,7 +112,7 @@ def with_functions(operation: Any, library: Any) -> Iterator[Any]:
 
 def functions_of(operation: Any, library: Any) -> Iterator[tuple[Any, Any]]:
     """The graphs of the functions that an operation calls, each with the graph that holds those that it calls in turn."""
-    for attribute in operation.op_def.attr:
+    for attribute in definition_of(operation).attr:
         if attribute.type in ("func", "list(func)"):
             given = operation.get_attr(attribute.name)
             for one in given if attribute.type == "list(func)" else [given]:
@@ -124,10 +125,16 @@ def functions_of(operation: Any, library: Any) -> Iterator[tuple[Any, Any]]:
                     yield imported, library
 
 
+def definition_of(operation: Any) -> Any:
+    """The definition of its type, which `op_def` reads anew for every operation; a function that is called has its own."""
+    return op_def_registry.get(operation.type) or operation.op_def
+
+
 def draws(operation: Any) -> bool:
     """Random operations that are not stateless take their numbers from TensorFlow's own generator."""
     kind = operation.type
-    return bool(operation.op_def.is_stateful) and ("Random" in kind or kind in ("Multinomial", "ParameterizedTruncatedNormal"))
+    random = "Random" in kind or kind in ("Multinomial", "ParameterizedTruncatedNormal")
+    return random and bool(definition_of(operation).is_stateful)
 
 
 def captured(graph: Any) -> dict[str, bytes]:
@@ -195,7 +202,7 @@ def constants_of(operation: Any) -> bytes:
     """
     if operation.type == "Const":
         return _digest(tf.make_ndarray(operation.get_attr("value")))
-    definition = operation.op_def
+    definition = definition_of(operation)
     kinds = {attribute.name: attribute.type for attribute in definition.attr}
     if "func" in kinds.values():
         return b""
