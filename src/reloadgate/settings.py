@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar, get_args
 
 from reloadgate.errors import UsageError
+from reloadgate.nouns import reader_of
 
 T = TypeVar("T")
 
@@ -20,13 +21,14 @@ def strictly(cls: type[T], settings: Mapping[str, Any], section: str) -> T:
     Raises:
         UsageError: an unknown key, or a value that is impossible.
     """
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     try:
         # As JSON, because strict reading of Python values takes no enum by its value. NaN is refused by name.
-        return TypeAdapter(cls).validate_json(json.dumps(settings, default=str), strict=True)
+        made: T = reader_of(cls).validate_json(json.dumps(settings, default=str), strict=True)
     except ValidationError as error:
         raise UsageError(f"{section}: " + "; ".join(_explained(cls, one) for one in error.errors())) from None
+    return made
 
 
 def _explained(cls: Any, error: Mapping[str, Any]) -> str:
