@@ -15,7 +15,9 @@ pytestmark = pytest.mark.keras
 HERE = Path(__file__).parent
 Check = Callable[..., Verdict]
 CODE = """
+    import contextlib
     import importlib.metadata
+    import sqlite3
     from pathlib import Path
 
     import tempfile
@@ -38,11 +40,18 @@ CODE = """
 
     def reaching(version):
         (HERE / "data/python.txt").read_text()
+        with tempfile.TemporaryDirectory() as folder:
+            tf.io.gfile.copy(str(HERE / "data/copied.txt"), folder + "/copied.txt")
+        with contextlib.closing(sqlite3.connect(HERE / "data/rows.db")) as database:
+            database.execute("select 1")
         tf.io.gfile.GFile(str(HERE / "data/tensorflow.txt")).read()
         tf.train.load_checkpoint(str(HERE / "data/checkpoint")).get_variable_to_shape_map()
         with h5py.File(HERE / "data/hdf5.h5") as file:
             file["numbers"]
         return keras.models.load_model(version / "model.keras")
+
+    def latest(version):
+        return keras.models.load_model(max(version.glob("*.keras"), key=lambda file: file.stat().st_mtime_ns))
 
     def strayed(version):
         return keras.models.load_model(HERE / "strayed/1/model.keras")
@@ -74,7 +83,7 @@ CODE = """
 
 
 LOADERS = ("contained", "reaching", "strayed", "unheard")
-READ = ("checkpoint.index", "hdf5.h5", "python.txt", "tensorflow.txt")
+READ = ("checkpoint.index", "copied.txt", "hdf5.h5", "python.txt", "rows.db", "tensorflow.txt")
 
 
 @pytest.fixture(scope="module")
@@ -88,8 +97,8 @@ def folder(keras: Any, models: Any, tmp_path_factory: pytest.TempPathFactory) ->
     (folder / "beside.txt").write_text("the code's own")
     (folder / "data").mkdir()
     (folder / "data/factor.txt").write_text("2.0")
-    for name in ("python.txt", "tensorflow.txt", "imported.txt"):
-        (folder / "data" / name).write_text("of nobody")
+    for name in ("python.txt", "tensorflow.txt", "imported.txt", "copied.txt", "rows.db"):
+        (folder / "data" / name).write_text("" if name == "rows.db" else "of nobody")
     with h5py.File(folder / "data/hdf5.h5", "w") as file:
         file["numbers"] = [1.0]
     tf.train.Checkpoint(number=tf.Variable(1.0)).write(str(folder / "data/checkpoint"))
@@ -160,3 +169,18 @@ def test_a_loader_that_gives_the_model_without_the_version_fails(
     reloadgate.record(model, version, probe=models.data("plain"), loader="loaders:retrained", code_path=code)
     found = [f.row for f in check(version).of(Status.FAIL)]
     assert [(row.group, row.subject) for row in found] == [("relocation", "an empty directory")]
+
+
+@pytest.mark.parametrize("last", ["model", "older"])
+def test_a_loader_that_takes_the_file_that_was_changed_last_fails(
+    last: str, folder: Path, keras: Any, models: Any, check: Check, tmp_path: Path
+) -> None:
+    """No checkout keeps that; whichever name comes first."""
+    model, batch, version = models.plain(), models.data("plain"), tmp_path / "1"
+    version.mkdir()
+    model.save(version / ("older.keras" if last == "model" else "model.keras"))
+    model.fit(*batch, verbose=0)
+    model.save(version / f"{last}.keras")
+    reloadgate.record(model, version, probe=batch, loader="loaders:latest", code_path=(str(folder), str(HERE)))
+    found = [f.row for f in check(version).of(Status.FAIL)]
+    assert [(row.group, row.subject) for row in found] == [("relocation", "model")]

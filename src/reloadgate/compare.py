@@ -14,7 +14,7 @@ from reloadgate.evidence import (
     EVIDENCE_DIR,
     PREDICT,
     SERVE,
-    TRAIN_STEP,
+    STEPS,
     TRAINING,
     Artifact,
     Capability,
@@ -258,6 +258,9 @@ def compare_evidence(
 OF_TRAINING = ("loss/", "metrics/", "compile_")
 """What the places of objects begin with that only training and testing use."""
 
+OF_STEPS = tuple(f"untracked/{step}/" for step in STEPS)
+"""So do keys of variables that only they use."""
+
 HOLDING_STILL = (Outcome.SAME, Outcome.NOTED, Outcome.SKIPPED, Outcome.NOT_EXERCISED)
 
 
@@ -270,7 +273,7 @@ def _inferring(observation: Observation, form: str = "") -> Observation:
     return replace(
         observation,
         compile_config=None,
-        variables=tuple(v for v in observation.variables if v.kind in kinds and not v.key.startswith(f"untracked/{TRAIN_STEP}/")),
+        variables=tuple(v for v in observation.variables if v.kind in kinds and not v.key.startswith(OF_STEPS)),
         assets=() if served else tuple(a for a in observation.assets if not a.key.startswith(slots)),
         optimizers=(),
         outputs=tuple(o for o in observation.outputs if (o.mode == SERVE if served else o.mode != TRAINING)),

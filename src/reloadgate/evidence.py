@@ -129,7 +129,7 @@ MODES = (CALL, PREDICT, SERVE, TRAINING)
 
 TRAIN_STEP, TEST_STEP = "train step", "test step"
 STEPS = (TRAIN_STEP, TEST_STEP)
-"""In keys of variables that only the train step uses, and of graphs, where others name a layer: no storage path has a space."""
+"""In keys of variables that only a step uses, and of graphs, where others name a layer: no storage path has a space."""
 
 
 @noun
@@ -137,8 +137,8 @@ class Graph:
     """What one layer, or the train step, does in a graph that was traced: it shows what the probe's rows do not reach."""
 
     layer: str
-    """The layer's storage path; "" for what the model does itself; one of `STEPS` for all that a step does: of testing, where the
-    model has a `test_step` of its own."""
+    """The layer's storage path; "" for what the model does itself; one of `STEPS` for all that a step does: of testing, where
+    code of the model's own decides."""
     operations: str
     """Digest of the types of its operations."""
     constants: str

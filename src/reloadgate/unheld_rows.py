@@ -44,9 +44,9 @@ def _untracked(expected: Side, seen: Side, outcome: Outcome) -> Iterator[Row]:
         if key in then and key in now and then[key].value.sha256 == now[key].value.sha256:
             continue
         layer = key.split("/", 1)[1].rpartition("/")[0]
-        if layer == TRAIN_STEP:
+        if layer in STEPS:
             detail = (
-                f"the training steps use the variable {(then.get(key) or now[key]).path}, which Keras does not track: it is "
+                f"the {layer} uses the variable {(then.get(key) or now[key]).path}, which Keras does not track: it is "
                 "another after the reload, or gone. Make it with add_weight, in a layer or the model itself"
             )
             yield row_of(Group.STRUCTURE, key, Outcome.UNCHECKED, detail=detail)

@@ -19,7 +19,8 @@ FOOTPRINT = "footprint.json"
 
 _OUTSIDE = ("socket.connect", "subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "ctypes.dlopen")
 _LISTED = ("os.listdir", "os.scandir")
-_HEARD = frozenset(("open", "os.mkdir", *_LISTED, *_OUTSIDE))
+_OPENED = ("open", "sqlite3.connect")
+_HEARD = frozenset((*_OPENED, "os.mkdir", *_LISTED, *_OUTSIDE))
 _PACKAGE = Path(__file__).parents[1]
 _KERNEL = ("/dev", "/proc", "/sys")
 
@@ -86,9 +87,10 @@ class Steps:
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event not in _HEARD:  # most are not, and there are thousands
             return
-        if event in ("open", "os.mkdir") and isinstance(arguments[0], (str, bytes)):
+        if event in (*_OPENED, "os.mkdir") and isinstance(arguments[0], (str, bytes)):
             path = os.path.realpath(os.fsdecode(arguments[0]))
-            new = event == "os.mkdir" or (isinstance(arguments[2], int) and arguments[2] & (os.O_TRUNC | os.O_EXCL))
+            flags = arguments[2] if event == "open" else 0
+            new = event == "os.mkdir" or (isinstance(flags, int) and flags & (os.O_TRUNC | os.O_EXCL))
             made = new and path not in self._read
             (self._made if made else self._read).add(path)
             if not made and not _importing():

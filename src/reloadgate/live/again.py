@@ -100,7 +100,8 @@ class Again:
         before = {v.key: v.value.sha256 for v in self._observed.variables if v.kind in STORED}
         moved = sorted(key for key in {*before, *variables} if before.get(key) != variables.get(key))
         if moved:
-            return f"{len(moved)} variables differ, the first {moved[0]}"
+            aged = "; there the files were changed in another order, as after a checkout" if self._form is own else ""
+            return f"{len(moved)} variables differ, the first {moved[0]}{aged}"
         for output in self._observed.outputs:
             if output.mode == mode and not output.noise and outputs.get(output.name) != output.value.sha256:
                 return f"the output {output.name} differs"

@@ -38,7 +38,7 @@ class Behaviour:
     ) -> None:
         self.look, self.state, self.listed, self.random_state = look, state, listed, random_state
         self.training, self.watching, self.reached = training, watching, Reached()
-        self.others: list[tuple[Any, Any]] = []
+        self.others: dict[str, list[tuple[Any, Any]]] = {TRAIN_STEP: [], TEST_STEP: []}
 
     def set_random_state(self) -> None:
         put_random_state(self.listed.entries, self.random_state)
@@ -134,22 +134,37 @@ class Behaviour:
         return runs
 
     def _known(self) -> set[int]:
-        """Identities of the handles of every variable that is listed, or would be by now."""
+        """Identities of the handles of every variable that is listed, or would be by now, and of what other steps use."""
         model = self.look.model
         variables = [entry.variable for entry in self.listed.entries]
         variables += [*model.variables, *(v for metric in model.metrics for v in metric.variables)]
         variables += [v for optimizer in optimizers_of(model) for v in optimizer.variables]
         shared = global_seed()
         variables += [] if shared is None else [shared.state]
+        variables += [variable for found in self.others.values() for variable, _ in found]
         return {id(component.handle) for variable in variables for component in components(variable)}
 
     def _names(self) -> Names:
         return names_of(self.look.model, self.listed)
 
     def untracked(self) -> Iterator[tuple[str, str, np.ndarray[Any, Any]]]:
-        """Keys, names and values, before the steps, of what the train step uses beside what is listed."""
-        for position, (variable, value) in enumerate(self.others):
-            yield f"untracked/{TRAIN_STEP}/{position}", variable.name, np.asarray(value)
+        """Keys, names and values, before the steps, of what the steps use beside what is listed."""
+        for key, variable, value in self._besides():
+            yield key, variable.name, np.asarray(value)
+
+    def _besides(self) -> Iterator[tuple[str, Any, Any]]:
+        for step, found in self.others.items():
+            for position, (variable, value) in enumerate(found):
+                yield f"untracked/{step}/{position}", variable, value
+
+    @contextlib.contextmanager
+    def _others(self, step: str, first: bool) -> Iterator[None]:
+        """Hold also what a step uses beside what is listed, when it is taken for the first time."""
+        if not first:
+            yield
+            return
+        with self.state.others(self._known) as self.others[step]:
+            yield
 
     def _steps(self, steps: int, number: int) -> "Run":
         run, model = Run(), self.look.model
@@ -164,21 +179,18 @@ class Behaviour:
             model.make_train_function(force=True)
             for step in range(steps):
                 model.reset_metrics()
-                first = number == step == 0
-                with self.state.others(self._known) if first else contextlib.nullcontext(self.others) as self.others:
+                with self._others(TRAIN_STEP, number == step == 0):
                     logs = model.train_function(iter([batch]))
                 for name, value in _flat(logs):
                     run.logs.setdefault(name, []).append(_mean(value))
         for entry in self.listed.entries:
             run.finals[entry.key] = self.look.arrays.put(f"after{number or ''}/{entry.key}", read(entry.variable))
-        for position, (variable, _) in enumerate(self.others):
-            key = f"untracked/{TRAIN_STEP}/{position}"
-            run.finals[key] = self.look.arrays.put(f"after{number or ''}/{key}", read(variable))
-        tests = type(model).test_step is not keras.Model.test_step
-        tested = list[Graph]()
+        tests, tested = _own(model, OF_TESTS), list[Graph]()
         if tests:
-            with step_graphs(model, self._names, TEST_STEP) as tested:
-                run.logs |= self.look.attempt(Group.RESUME, TEST_STEP, partial(self._evaluated, batch), {})
+            with self._others(TEST_STEP, number == 0), step_graphs(model, self._names, TEST_STEP) as tested:
+                run.logs |= self._tested(batch)
+        for key, variable, _ in self._besides():
+            run.finals[key] = self.look.arrays.put(f"after{number or ''}/{key}", read(variable))
         run.moved_attributes = self.state.attributes.put_back()
         if model.run_eagerly and number == 0:
             # As the first step found the model, and once every variable of a step is there.
@@ -194,12 +206,29 @@ class Behaviour:
         run.graphs = [*run.graphs, *tested]
         return run
 
+    def _tested(self, batch: Any) -> dict[str, list[float]]:
+        """What a test step says of the batch, as `fit` names it; one of Keras' own may not go with a train step of the user's."""
+        if _own(self.look.model, ("test_step",)):
+            found: dict[str, list[float]] = self.look.attempt(Group.RESUME, TEST_STEP, partial(self._evaluated, batch), {})
+            return found
+        with contextlib.suppress(Exception):
+            return self._evaluated(batch)
+        return {}
+
     def _evaluated(self, batch: Any) -> dict[str, list[float]]:
-        """What a test step of the model's own says of the batch, as `fit` names it."""
         model = self.look.model
         model.make_test_function(force=True)
         model.reset_metrics()
         return {f"val_{name}": [_mean(value)] for name, value in _flat(model.test_function(iter([batch])))}
+
+
+OF_TESTS = ("test_step", "compute_loss", "compute_metrics")
+"""Methods of a model that decide what a test step does."""
+
+
+def _own(model: Any, methods: Iterable[str]) -> bool:
+    """Whether one of a model's methods is not Keras' own."""
+    return any(getattr(type(model), one) is not getattr(keras.Model, one) or one in vars(model) for one in methods)
 
 
 def put_random_state(entries: Iterable[Entry], random_state: RandomState) -> None:

@@ -48,7 +48,7 @@ from reloadgate.live.observe import observe
 from reloadgate.live.outside import of_version, outside, strayed, tell_of_opens
 from reloadgate.live.served import observe_served
 from reloadgate.live.variables import give_back
-from reloadgate.live.version_files import copy_and_hash, irregular, stamps, unchanged
+from reloadgate.live.version_files import age_otherwise, copy_and_hash, irregular, stamps, unchanged
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.places import look_at
 from reloadgate.probe import Probe
@@ -209,7 +209,9 @@ def _reload(
         return
     del model  # one at a time is in memory
     give_back()
-    if form is not own:
+    if form is own:
+        age_otherwise(version, private)
+    else:
         private.rename(moved)
     once_more = Again(form, artifact, recipe, probe, loaded.observation, expected, folder, random_state)
     loaded.checks.extend(once_more.checks(other))

@@ -19,9 +19,19 @@ import tensorflow as tf
 from keras.src.export.export_utils import get_input_signature
 
 from reloadgate.evidence import TEST_STEP, TRAIN_STEP, Graph
-from reloadgate.live.operations import Computed, captured, computed, definition_of, digest_of_all, named, with_functions
+from reloadgate.live.operations import (
+    Computed,
+    captured,
+    computed,
+    definition_of,
+    digest_of,
+    digest_of_all,
+    named,
+    with_functions,
+)
 
-READING = {"ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape", "LookupTableFindV2"}
+READING = {"ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape"}
+READING |= {"LookupTableExportV2", "LookupTableFindV2", "LookupTableSizeV2"}
 READING |= {"StatefulPartitionedCall", "If", "While", "Case"}  # whose functions are looked at themselves
 """Operations that TensorFlow counts among those with state, and that leave it as it is."""
 
@@ -232,13 +242,13 @@ def step_graphs(model: Any, names: Callable[[], Names], step: str = TRAIN_STEP) 
     def traced(*arguments: Any, **named: Any) -> Any:
         logs, graph = original(*arguments, **named), tf.compat.v1.get_default_graph()
         if graph.building_function and not tf.distribute.has_strategy():
-            last[:] = [graph]
+            last[:] = [(graph, logs)]
         return logs
 
     setattr(model, name, traced)
     try:
         yield found
-        found += [_graph_of_step(graph, step, names()) for graph in last]
+        found += [_graph_of_step(graph, logs, step, names()) for graph, logs in last]
     finally:
         if own:
             setattr(model, name, original)
@@ -260,17 +270,23 @@ def trace_step(model: Any, batch: Any, step: str = TRAIN_STEP) -> None:
         tf.function(getattr(model, METHODS[step]), autograph=False, jit_compile=False).get_concrete_function(tensors)
 
 
-def _graph_of_step(graph: Any, step: str, names: Names) -> Graph:
+def _graph_of_step(graph: Any, logs: Any, step: str, names: Names) -> Graph:
     """All of it together, in whatever order: gradients are of no layer."""
     taken = captured(graph)
-    operations = computed(graph, named(graph, names) | taken).values()
+    found = computed(graph, named(graph, names) | taken)
+    operations = found.values()
+    logged = [
+        f"{path} {digest_of(tensor, found).hex()}"
+        for path, tensor in keras.tree.flatten_with_path(logs)
+        if getattr(tensor, "graph", None) is graph
+    ]
     kinds = sorted(kind for one in operations for kind in one.kinds)
     constants = sorted([*(value for one in operations for value in one.constants), *taken.values()])
     return Graph(
         layer=step,
         operations=_hashed(" ".join(kinds).encode()),
         constants=_hashed(b"".join(constants)),
-        wiring=digest_of_all(operations).hex(),
+        wiring=_hashed(digest_of_all(operations) + "\n".join(logged).encode()),
         random_operations=tuple(sorted({kind for one in operations for kind in one.drawn})),
         unseen_operations=tuple(sorted({kind for one in operations for kind in one.unseen})),
     )

@@ -60,12 +60,13 @@ def computed(graph: Any, given: Mapping[str, bytes], library: Any = None) -> dic
                 continue
             waiting.pop()
             if operation.name not in found:
-                inputs = [_of_tensor(tensor, found) for tensor in operation.inputs]
+                inputs = [digest_of(tensor, found) for tensor in operation.inputs]
                 found[operation.name] = _computed(operation, inputs, leaves.get(operation.name, b""), library or graph)
     return {one.name: found[one.name] for one in operations}
 
 
-def _of_tensor(tensor: Any, found: Mapping[str, Computed]) -> bytes:
+def digest_of(tensor: Any, found: Mapping[str, Computed]) -> bytes:
+    """Of what an operation gives."""
     source = found.get(tensor.op.name)  # none within a loop that is made of operations
     return (source.digest if source else tensor.op.type.encode()) + b":%d" % tensor.value_index
 
@@ -74,7 +75,13 @@ def _computed(operation: Any, inputs: list[bytes], leaf: bytes, library: Any) ->
     own = constants_of(operation)
     kinds, constants, drawn = [operation.type], [own], [operation.type] * draws(operation)
     unseen = [operation.type] * (operation.type in UNSEEN)
-    parts = [operation.type.encode(), own, leaf, *(sorted(inputs) if operation.type in IN_ANY_ORDER else inputs)]
+    parts = [
+        operation.type.encode(),
+        own,
+        _switches(operation),
+        leaf,
+        *(sorted(inputs) if operation.type in IN_ANY_ORDER else inputs),
+    ]
     for graph, holder in functions_of(operation, library):
         before = len(inputs) - len(graph.inputs)  # what a condition is decided by
         given = {one.op.name: inputs[before + place] for place, one in enumerate(graph.inputs)} if before >= 0 else {}
@@ -84,7 +91,7 @@ def _computed(operation: Any, inputs: list[bytes], leaf: bytes, library: Any) ->
             constants += one.constants
             drawn += one.drawn
             unseen += one.unseen
-        parts += [_of_tensor(tensor, within) for tensor in graph.outputs]
+        parts += [digest_of(tensor, within) for tensor in graph.outputs]
         parts.append(digest_of_all(within.values()))
     return Computed(kinds=kinds, constants=constants, drawn=drawn, unseen=unseen, digest=_joined(parts))
 
@@ -131,10 +138,9 @@ def definition_of(operation: Any) -> Any:
 
 
 def draws(operation: Any) -> bool:
-    """Random operations that are not stateless take their numbers from TensorFlow's own generator."""
-    kind = operation.type
-    random = "Random" in kind or kind in ("Multinomial", "ParameterizedTruncatedNormal")
-    return random and bool(definition_of(operation).is_stateful)
+    """Operations with seeds of their own take their numbers from TensorFlow's generator, unless they are stateless."""
+    definition = definition_of(operation)
+    return bool(definition.is_stateful) and {"seed", "seed2"} <= {attribute.name for attribute in definition.attr}
 
 
 def captured(graph: Any) -> dict[str, bytes]:
@@ -172,8 +178,10 @@ def _taken(graph: Any) -> Iterator[tuple[Any, Any]]:
 def _kinds_of_table(handle: Any, library: Any) -> Iterator[tuple[Any, Any]]:
     """The dtypes of keys and values with which operations use a lookup table; nothing for a handle of something else."""
     for operation in handle.consumers():
-        if operation.type in ("LookupTableFindV2", "LookupTableInsertV2"):
+        if operation.type in ("LookupTableFindV2", "LookupTableInsertV2", "LookupTableImportV2"):
             yield operation.get_attr("Tin"), operation.get_attr("Tout")
+        elif operation.type == "LookupTableExportV2":
+            yield operation.get_attr("Tkeys"), operation.get_attr("Tvalues")
         for graph, holder in functions_of(operation, library):
             before = len(operation.inputs) - len(graph.inputs)  # what a condition is decided by
             for position, given in enumerate(operation.inputs):
@@ -212,6 +220,16 @@ def constants_of(operation: Any) -> bytes:
         return b""
     values = [f"{name}={given[name].SerializeToString(deterministic=True)!r}" for name in names]
     return f"{operation.type}({', '.join(values)})".encode()
+
+
+def _switches(operation: Any) -> bytes:
+    """What else an operation with state is told: how it moves a variable, say, and no text nor seed, as `constants_of` has it."""
+    definition = definition_of(operation)
+    if not definition.is_stateful or any(attribute.type == "func" for attribute in definition.attr):
+        return b""
+    names = [one.name for one in definition.attr if one.type in ("bool", "int", "type") and not one.name.startswith("seed")]
+    given = operation.node_def.attr if names else {}
+    return b"".join(name.encode() + given[name].SerializeToString(deterministic=True) for name in names)
 
 
 def _digest(value: Any) -> bytes:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+from tensorflow.python.lib.io import _pywrap_file_io
 from tensorflow.python.lib.io.file_io import FileIO
 from tensorflow.python.training import py_checkpoint_reader
 
@@ -21,6 +22,7 @@ def tell_of_opens() -> None:
     """Let Python's audit (PEP 578) hear of the files that HDF5 and TensorFlow open too; for good, in this process."""
     _told(h5py.h5f, "open")
     _told(py_checkpoint_reader, "NewCheckpointReader", suffix=".index")  # it is given what the names of its files begin with
+    _told(_pywrap_file_io, "CopyFile")
     initialise = FileIO.__init__
 
     def opening(self: Any, name: Any, mode: str, *rest: Any, **named: Any) -> None:
