@@ -87,7 +87,7 @@ class Steps:
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event not in _HEARD:  # most are not, and there are thousands
             return
-        if event in (*_OPENED, "os.mkdir") and isinstance(arguments[0], (str, bytes)):
+        if event in (*_OPENED, "os.mkdir") and isinstance(arguments[0], (str, bytes, os.PathLike)):
             path = os.path.realpath(os.fsdecode(arguments[0]))
             flags = arguments[2] if event == "open" else 0
             new = event == "os.mkdir" or (isinstance(flags, int) and flags & (os.O_TRUNC | os.O_EXCL))
