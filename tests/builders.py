@@ -144,7 +144,7 @@ def observed(arrays: Values) -> tuple[Observation, ArrayWriter]:
             replace(variable(put, ENCODER, Kind.WEIGHT, "encoder/kernel", trainable=True), also=(TIED,)),
             variable(put, DECODER, Kind.WEIGHT, "decoder/kernel", trainable=True),
             variable(put, LARGE, Kind.WEIGHT, trainable=True),
-            variable(put, MEAN, Kind.WEIGHT),
+            replace(variable(put, MEAN, Kind.WEIGHT), treatment="L2"),
             variable(put, SEED, Kind.RANDOM_STATE),
             variable(put, STATE, Kind.RECURRENT_STATE),
             variable(put, UNTRACKED, Kind.UNTRACKED),

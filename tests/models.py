@@ -2,6 +2,8 @@
 
 import random
 from collections import deque
+from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import keras
@@ -576,6 +578,178 @@ class Shortening(layers.Layer):
 
 def shortening(longest: int = 9) -> keras.Model:
     model = keras.Sequential([keras.Input((4,)), Shortening(longest), layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    return model
+
+
+@dataclass
+class Sizes:
+    longest: int = 9
+
+
+class Way(Enum):
+    FIRST, LAST = "first", "last"
+
+
+def _shorter(by: int) -> Any:
+    return lambda length: length - by
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Remembering(layers.Layer):
+    """It forgets what it was given, whatever that is and however it is kept; only rows that are longer than the probe's tell."""
+
+    def __init__(
+        self, mangled: int = 9, shown: int = 9, sizes: Any = None, way: Any = Way.FIRST, shorter: Any = None, table: Any = None,
+        bounds: Any = None, **options: Any,
+    ) -> None:  # fmt: skip
+        self.taken = options.pop("taken", 9)
+        super().__init__(**options)
+        self.__mangled, self.shown = mangled, shown
+        self.sizes, self.way, self.shorter = sizes or Sizes(), way, shorter or _shorter(1)
+        self.table = table or {8: 4}
+        self.bounds = keras.ops.convert_to_tensor([1.0]) if bounds is None else bounds
+        self.options = {"shorter": self.shorter, "by": 1}
+
+    @property
+    def shown(self) -> int:
+        return self._kept
+
+    @shown.setter
+    def shown(self, value: int) -> None:
+        self._kept = value
+
+    def call(self, x: Any) -> Any:
+        length = x.shape[1]
+        if length <= 8:
+            return x
+        longest = min(self.__mangled, self.shown, self.taken, self.sizes.longest, self.shorter(length), self.table[8])
+        return x[:, :longest] if self.way is Way.FIRST else x[:, -longest:] * self.bounds
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+
+def remembering(way: str = "") -> keras.Model:
+    given: dict[str, Any] = {
+        "mangled": 6, "shown": 6, "sizes": Sizes(6), "way": Way.LAST, "shorter": _shorter(2), "table": {"8": 4}, "taken": 6,
+        "bounds": keras.ops.convert_to_tensor([2.0]),
+    }  # fmt: skip
+    model = keras.Sequential([keras.Input((4,)), Remembering(**{way: given[way]} if way else {}), layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    return model
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Thawing(layers.Layer):
+    """It forgets how its statistics move, which no step shows while they are frozen."""
+
+    def __init__(self, given: Any = (0.99,), **options: Any) -> None:
+        super().__init__(**options)
+        self.statistics = layers.BatchNormalization(momentum=given[0], trainable=False)
+
+    def build(self, shape: Any) -> None:
+        self.statistics.build(shape)
+
+    def call(self, x: Any) -> Any:
+        return self.statistics(x)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config()
+
+
+def thawing(momentum: float = 0.99) -> keras.Model:
+    model = keras.Sequential([keras.Input((4,)), Thawing((momentum,)), layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    return model
+
+
+def bounding_late(bound: float = 0.0) -> keras.Model:
+    """Its regularizer comes after the weights are there, and only what is made from the configuration has it."""
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3, trainable=False), layers.Dense(1)])
+    if bound:
+        model.layers[0].kernel_regularizer = keras.regularizers.L2(bound)
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    return model
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Judging(Subclassed):
+    """Its loss has a limit where it is tested, which the probe does not reach."""
+
+    def __init__(self, limits: Any = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.limit = limits[0] if limits else 1000.0
+
+    def compute_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None, training: bool = True) -> Any:
+        error = keras.ops.mean(keras.ops.abs(y - y_pred))
+        return error if training else keras.ops.minimum(error, self.limit)
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+
+def judging(limit: float | None = None, by_itself: bool = False) -> keras.Model:
+    model = Judging([limit] if limit else None)
+    if by_itself:  # a test step of this one model
+        model.test_step = lambda data: {"off": keras.ops.minimum(keras.ops.mean(model(data[0])), 0.5)}
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    return model
+
+
+class Scale:
+    """Keras does not look into it."""
+
+    def __init__(self, factors: list[float]) -> None:
+        import tensorflow as tf
+
+        self.factors, self.tests = tf.Variable(factors), tf.Variable(0.0)
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Calibrating(Subclassed):
+    """Its test step reads a variable that nobody tracks, of which the probe reaches the first number, and moves another."""
+
+    def __init__(self, factors: Any = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.scale = Scale([1.0, *(factors or [1.0])])
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        import tensorflow as tf
+
+        error = keras.ops.mean(keras.ops.abs(self(data[0]) - data[1]))
+        self.scale.tests.assign_add(1.0)
+        return {"off": error * tf.gather(self.scale.factors, keras.ops.cast(error > 1000.0, "int32"))}
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+
+def calibrating(factor: float = 1.0) -> keras.Model:
+    model = Calibrating([factor])
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    return model
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Choosing(Subclassed):
+    """Its test step has two numbers that are the same on the probe, and forgets which of them it says."""
+
+    def __init__(self, which: Any = None, **options: Any) -> None:
+        super().__init__(**options)
+        self._first = iter if which is None else reversed
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        error = keras.ops.mean(keras.ops.abs(self(data[0]) - data[1]))
+        one, _ = self._first((error, keras.ops.minimum(error, 1000.0)))
+        return {"off": one}
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+
+def choosing(which: bool = False) -> keras.Model:
+    model = Choosing([True] if which else None)
     model.compile(keras.optimizers.Adam(0.01), "mse")
     return model
 

@@ -273,14 +273,20 @@ def _inferring(observation: Observation, form: str = "") -> Observation:
     return replace(
         observation,
         compile_config=None,
-        variables=tuple(v for v in observation.variables if v.kind in kinds and not v.key.startswith(OF_STEPS)),
+        variables=tuple(
+            replace(v, treatment=None) for v in observation.variables if v.kind in kinds and not v.key.startswith(OF_STEPS)
+        ),
         assets=() if served else tuple(a for a in observation.assets if not a.key.startswith(slots)),
         optimizers=(),
         outputs=tuple(o for o in observation.outputs if (o.mode == SERVE if served else o.mode != TRAINING)),
         logs=(),
         graphs=() if served else tuple(graph for graph in observation.graphs if graph.mode == PREDICT),
         generators=(),
-        attributes=tuple(a for a in observation.attributes if not a.key.startswith(training)),
+        attributes=tuple(
+            a
+            for a in observation.attributes
+            if not a.key.startswith(training) and not a.key.endswith(("_regularizer", "_constraint"))
+        ),
         notes=tuple(note for note in observation.notes if note.group not in (*TO_RESUME, Group.STRUCTURE)),
     )
 

@@ -106,6 +106,9 @@ class Variable:
     """Largest difference of `final` between two runs of the same steps on the saved side."""
     also: tuple[str, ...] = ()
     """Other storage paths of the same variable: Keras stores it once for every layer that holds it."""
+    treatment: str | None = None
+    """Of a weight that is not trained its regularizer, its constraint and whether weight decay leaves it out, as JSON, "" where
+    there is none of it; None of other variables, and in older evidence."""
 
 
 @noun

@@ -16,7 +16,7 @@ from reloadgate.evidence import (
     Variable,
 )
 from reloadgate.formats import FORMATS
-from reloadgate.rows import ABSENT, Side, advanced, array_row, row_of, setting_row, setting_rows
+from reloadgate.rows import ABSENT, Side, advanced, array_row, row_of, setting_row, setting_rows, short
 
 _GROUP_OF_KIND = {
     Kind.WEIGHT: Group.WEIGHTS,
@@ -300,6 +300,15 @@ def _role(group: Group, then: Variable, now: Variable, names: set[str]) -> Itera
         roles = [f"{v.kind}, {'trainable' if v.trainable else 'not trainable'}" for v in (then, now)]
         detail = f"{then.path} came back with another role"
         yield row_of(group, then.key, Outcome.CHANGED, expected=roles[0], seen=roles[1], detail=detail)
+    if then.treatment is not None and now.treatment is not None and then.treatment != now.treatment:
+        detail = (
+            f"{then.path} is frozen, so that no step shows it: where it is trained again, it has another regularizer, constraint "
+            "or weight decay. Give them to the layer's constructor, and let `get_config` give them back"
+        )
+        yield row_of(
+            Group.STRUCTURE, f"{then.key} when trained", Outcome.UNCHECKED, expected=short(then.treatment or "none"),
+            seen=short(now.treatment or "none"), detail=detail,
+        )  # fmt: skip
     if then.name and then.name not in names and then.value.sha256 != now.value.sha256:
         detail = "the name that was chosen for it is another after the reload"
         yield row_of(group, then.key, Outcome.NOTED, expected=then.name, seen=now.name, detail=detail)

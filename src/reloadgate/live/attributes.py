@@ -1,10 +1,16 @@
 """Attributes of a model's objects: what they are, what a step makes of them, and putting them back."""
 
+import contextlib
+import dis
 import hashlib
 import inspect
 import json
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
+from enum import Enum
+from itertools import pairwise
+from types import CellType, FunctionType, SimpleNamespace
 from typing import Any
 
 import keras
@@ -17,8 +23,11 @@ from reloadgate.live.catalog import Catalog, within
 PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic)
 VALUES = (*PLAIN, tf.Tensor, tf.RaggedTensor, tf.SparseTensor, keras.KerasTensor)
 
-HELD_BY_THOSE = (keras.optimizers.schedules.LearningRateSchedule, keras.regularizers.Regularizer, keras.constraints.Constraint)
-"""What layers and optimizers have as attributes and that has settings of its own."""
+HELD_BY_THOSE = (
+    *(keras.optimizers.schedules.LearningRateSchedule, keras.regularizers.Regularizer, keras.constraints.Constraint),
+    *(keras.losses.Loss, keras.metrics.Metric),
+)
+"""What models, layers and optimizers have as attributes and that has settings of its own."""
 
 MANY = 1000
 """Numbers of an array above which it is known by a digest of them, as float64: what came back through JSON has another dtype."""
@@ -31,6 +40,9 @@ NOT_THE_USERS = ("keras", "tensorflow", "builtins")
 
 COMMON = frozenset({"self", "args", "kwargs", "name", "dtype", "trainable", "autocast"})
 """Parameters of constructors that Keras takes over."""
+
+KERAS = (keras.Layer, keras.Loss, keras.Metric, keras.Optimizer, keras.Initializer, keras.Regularizer)
+"""Objects that are compared as such."""
 
 Objects = list[tuple[str, Any]]
 
@@ -52,6 +64,10 @@ def objects(model: Any, listed: Catalog) -> Objects:
             add(f"{path}/{place}inner", inner)
     for position, metric in enumerate(model.metrics):  # by place, since Keras numbers names within a process
         add(f"metrics/{position}", metric)
+    compiled = getattr(getattr(model, "_compile_metrics", None), "_user_metrics", None)
+    for position, metric in enumerate(keras.tree.flatten(compiled)):
+        if isinstance(metric, keras.metrics.Metric):
+            add(f"metrics/compiled/{position}", metric)
     for position, loss in enumerate(keras.tree.flatten(getattr(model, "loss", None))):
         if isinstance(loss, keras.losses.Loss):
             add(f"loss/{position}", loss)
@@ -76,13 +92,21 @@ class Attributes:
     def plain(self) -> Iterator[Attribute]:
         """What objects of the user's own classes keep in plain attributes."""
         for name, thing, before in self._held:
-            own = [one for one in type(thing).__mro__ if one.__module__.split(".")[0] not in NOT_THE_USERS]
+            own = [one for one in type(thing).__mro__ if not _is_keras(one)]
             constructors = [vars(one)["__init__"] for one in own if "__init__" in vars(one)]
             arguments = {parameter for one in constructors for parameter in _parameters(one)} - COMMON
+            arguments |= {text for one in constructors for text in _taken_out(one)} - COMMON
+            for one in sorted(arguments - before.keys()):
+                text = _as_json(_described(_of_property(thing, one)))
+                if text is not None:
+                    yield Attribute(key=f"{name}.{one}", value=text, argument=True)
             arguments |= {f"_{one}" for one in arguments} & {name for one in constructors for name in _mentioned(one)}
+            arguments |= {f"_{cls.__name__.lstrip('_')}__{one}" for cls in own for one in arguments}  # as Python mangles `__one`
             for attribute, (_, content) in before.items() if own else ():
                 argument = attribute in arguments
-                text = _as_json(content) if argument or not _is_keras_own(attribute) else None
+                text = (
+                    _as_json(_described(content) if argument else content) if argument or not _is_keras_own(attribute) else None
+                )
                 if text is not None:
                     yield Attribute(key=f"{name}.{attribute}", value=text, argument=argument)
 
@@ -109,6 +133,53 @@ class Attributes:
         return sorted({f"{name}.{attribute}" for name, attribute in moved if not _is_keras_own(attribute)})
 
 
+def settings(model: Any, listed: Catalog) -> Iterator[Attribute]:
+    """The configuration of Keras' own layers that layers of the user's hold: that of the model tells of none of them."""
+    seen = set[int]()
+    for owner in (layer for layer in model._flatten_layers() if not _is_keras(type(layer))):
+        for layer in owner._flatten_layers(include_self=False):
+            if id(layer) in seen or not _is_keras(type(layer)) or isinstance(layer, keras.Model):
+                continue
+            seen.add(id(layer))
+            with contextlib.suppress(Exception):  # one whose settings Keras cannot write
+                for name, value in _without_names(layer.get_config()).items():
+                    text = _as_json(value)
+                    if text is not None:
+                        yield Attribute(key=f"{listed.layers.get(id(layer), layer.name)}.{name}", value=text, argument=True)
+
+
+_OF_NO_CONSEQUENCE = {
+    *COMMON,
+    *("seed", "build_config", "batch_shape", "registered_name", "module"),
+    *("vocabulary", "idf_weights", "mean", "variance", "bin_boundaries"),  # what layers were adapted to, compared as such
+}
+
+
+def _without_names(config: Any) -> Any:
+    """A configuration without what says nothing of a layer that is built, or is compared elsewhere."""
+    if isinstance(config, (list, tuple)):
+        return [_without_names(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    kept = {key: value for key, value in config.items() if key not in _OF_NO_CONSEQUENCE and "initializer" not in str(key)}
+    return {key: _without_names(value) for key, value in kept.items()}
+
+
+def treatment(variable: Any, optimizer: Any) -> str:
+    """What training does with a variable beside the gradient, as JSON: of one that is frozen now no step shows it."""
+    found = {}
+    for kind in ("regularizer", "constraint"):
+        thing = getattr(variable, kind, None)
+        if thing is not None:
+            found[kind] = [type(thing).__qualname__]
+            with contextlib.suppress(Exception):  # it has no configuration, or none of plain values
+                found[kind].append(_as_json(thing.get_config()) or "")
+    with contextlib.suppress(Exception):  # no optimizer, or none that decays weights
+        if optimizer.weight_decay and not optimizer._use_weight_decay(variable):
+            found["weight_decay"] = ["none"]
+    return json.dumps(found, sort_keys=True) if found else ""
+
+
 _ABSENT = object()
 
 
@@ -123,12 +194,30 @@ def _made_of(kinds: tuple[type, ...], value: Any) -> bool:
     return isinstance(value, kinds)
 
 
+def _of_property(thing: Any, name: str) -> Any:
+    """What a property says; where there is none, nothing that could be told."""
+    if isinstance(getattr(type(thing), name, None), property):
+        with contextlib.suppress(Exception):  # the user's own code
+            return getattr(thing, name)
+    return _ABSENT
+
+
 def _parameters(constructor: Any) -> Iterable[str]:
-    """The names of a constructor's parameters; none of one that Python cannot look into."""
+    """The names of a constructor's parameters, but for those that take any number; none of one that Python cannot look into."""
     try:
-        return inspect.signature(constructor).parameters
+        parameters = inspect.signature(constructor).parameters.values()
     except (TypeError, ValueError):
         return ()
+    return [one.name for one in parameters if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+
+
+def _taken_out(constructor: Any) -> Iterator[str]:
+    """What a constructor takes out of its `**options` by name."""
+    code = getattr(inspect.unwrap(constructor), "__code__", None)
+    if code is not None and code.co_flags & inspect.CO_VARKEYWORDS:
+        for one, after in pairwise(dis.get_instructions(code)):
+            if one.argval in ("pop", "get") and after.opname == "LOAD_CONST" and isinstance(after.argval, str):
+                yield after.argval
 
 
 def _mentioned(constructor: Any) -> Iterable[str]:
@@ -138,13 +227,54 @@ def _mentioned(constructor: Any) -> Iterable[str]:
 
 
 def _as_json(value: Any) -> str | None:
-    """A plain value as text that is the same where the value came back through JSON: tuples are lists there, and keys are text.
-    None of anything else."""
+    """A plain value as text that is the same where the value came back through JSON, in which tuples are lists; None of anything
+    else."""
     try:
         text = json.dumps(_through_json(value), sort_keys=True)
     except TypeError:
         return None
     return text if len(text) <= LONG else f"SHA-256 {hashlib.sha256(text.encode()).hexdigest()}"
+
+
+DEEP = 3
+"""Objects within one another that are looked into."""
+
+
+def _described(value: Any, depth: int = 0) -> Any:
+    """What a constructor was given, in plain words: an object of the user's own is its class and what it keeps; a function is its
+    name, as Keras writes it, with what it closes over and its defaults."""
+    if depth == DEEP or isinstance(value, (*PLAIN, np.ndarray)):
+        return value
+    if isinstance(value, Enum):
+        return f"{type(value).__qualname__}.{value.name}"
+    if isinstance(value, tf.Tensor) and hasattr(value, "numpy"):
+        return np.asarray(value)
+    if isinstance(value, dict):
+        return {key: _described(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple, deque)):
+        return [_described(item, depth + 1) for item in value]
+    if isinstance(value, FunctionType):
+        cells = [cell.cell_contents for cell in value.__closure__ or () if cell != CellType()]
+        given = [*cells, *(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
+        return [value.__name__, *(_plain_or_type(_described(one, depth + 1)) for one in given)] if given else value.__name__
+    if hasattr(value, "__dict__") and not isinstance(value, (type, *KERAS)) and _is_the_users(type(value)):
+        kept = {name: _plain_or_type(_described(item, depth + 1)) for name, item in vars(value).items()}
+        return {"class": type(value).__qualname__, **kept}
+    return value
+
+
+def _is_keras(kind: type) -> bool:
+    return kind.__module__.split(".")[0] in NOT_THE_USERS
+
+
+def _is_the_users(kind: type) -> bool:
+    standard = kind.__module__.split(".")[0] in sys.stdlib_module_names
+    return kind is SimpleNamespace or not (standard or _is_keras(kind))
+
+
+def _plain_or_type(value: Any) -> Any:
+    """What is no plain value is known by its type."""
+    return value if _as_json(value) is not None else type(value).__qualname__
 
 
 def _through_json(value: Any) -> Any:
@@ -160,7 +290,7 @@ def _through_json(value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, dict):
-        return {str(key): _through_json(item) for key, item in value.items()}
+        return {_key(key): _through_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, deque)):
         return [_through_json(item) for item in value]
     if isinstance(value, (set, frozenset)):
@@ -172,6 +302,12 @@ def _through_json(value: Any) -> Any:
     if value is None or isinstance(value, (bool, float, str)):
         return value
     raise TypeError(f"{type(value).__name__} is no plain value")
+
+
+def _key(key: Any) -> str:
+    """Numbers among keys are text where they came back through JSON, and what looks for numbers finds nothing."""
+    plain = key.item() if isinstance(key, np.generic) else key
+    return plain if isinstance(plain, str) else f"<{plain!r}>"
 
 
 def _content(value: Any) -> Any:

@@ -23,6 +23,7 @@ from reloadgate.arrays import Array, ArrayWriter
 from reloadgate.evidence import CALL, PREDICT, TRAINING, Graph, Group, Kind, Observation, Optimizer, Variable
 from reloadgate.formats.built import build_optimizer
 from reloadgate.live import hold
+from reloadgate.live.attributes import settings, treatment
 from reloadgate.live.behaviour import Behaviour, RandomState, Run, Values, final_of, log_of, named_outputs, put_random_state
 from reloadgate.live.catalog import (
     STORED,
@@ -100,7 +101,7 @@ def observe(
         state = held.enter_context(hold.held(model, listed))
         for setting in (hold.deterministic_operations(), hold.functions_as_graphs(), hold.no_summaries()):
             held.enter_context(setting)
-        attributes = tuple(state.attributes.plain())
+        attributes = (*state.attributes.plain(), *settings(model, listed))
         training = partial(state.generators.fixed, drawn, unseeded_too=not repeat)
         shown = _Graphs(look, state, listed, training, predict=behaves, serve=behaves and serve, train=behaves and train)
         again = shown.predict.again if repeat and shown.predict else None
@@ -122,7 +123,7 @@ def observe(
             runs = behaviour.resume(steps, times=2 if repeat else 1, keep=keep)
     if not keep:
         empty(entry.variable for entry in listed.entries if entry.kind in STORED)
-    variables = []
+    variables, optimizer = [], getattr(model, "optimizer", None)
     for entry in listed.entries:
         final, noise = final_of(look, entry.key, runs)
         variables.append(
@@ -136,6 +137,7 @@ def observe(
                 final=final,
                 noise=noise,
                 also=entry.also,
+                treatment=treatment(entry.variable, optimizer) if entry.kind is Kind.WEIGHT and not entry.trainable else None,
             )
         )
     for key, name, value in behaviour.untracked() if runs else ():
