@@ -1,13 +1,14 @@
 """Rows of what a model does: predictions, determinism, resumed steps."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from reloadgate.arrays import Array
 from reloadgate.comparison import Outcome, Row
 from reloadgate.evidence import CALL, PREDICT, SERVE, TRAIN_STEP, Group, Kind, Observation, Output
 from reloadgate.rows import Side, advanced, array_row, row_of, short
+from reloadgate.text import unnumbered
 
 # Predictions and resumed steps
 
@@ -140,10 +141,31 @@ def resume_rows(expected: Side, seen: Side, same_environment: bool) -> Iterator[
 OF_A_TEST = "val_"
 
 
+def _renumbered(then: Collection[str], now: Collection[str]) -> dict[str, str]:
+    """For names of logs that are not there on the other side, those that are the same but for Keras' numbers, in their order."""
+    left: dict[str, list[str]] = {}
+    for name in then:
+        if name not in now:
+            left.setdefault(unnumbered(name), []).append(name)
+    others: dict[str, list[str]] = {}
+    for name in now:
+        if name not in then:
+            others.setdefault(unnumbered(name), []).append(name)
+    pairs = (
+        zip(others.get(key, ()), names, strict=False) for key, names in left.items() if len(others.get(key, ())) == len(names)
+    )
+    return {other: name for pair in pairs for other, name in pair}
+
+
 def _logs(expected: Side, seen: Side) -> Iterator[Row]:
     then = {log.name: log for log in expected.observation.logs}
     tested = any(name.startswith(OF_A_TEST) for name in then)  # older evidence has nothing of it
     now = {log.name: log for log in seen.observation.logs if tested or not log.name.startswith(OF_A_TEST)}
+    renamed = _renumbered(then, now)
+    now = {renamed.get(name, name): log for name, log in now.items()}
+    for other, name in renamed.items():
+        detail = "Keras numbers names within a process, and neither the configuration nor the builder gives this one"
+        yield row_of(Group.RESUME, f"{name} by name", Outcome.NOTED, expected=name, seen=other, detail=detail)
     for name in [*then, *(name for name in now if name not in then)]:
         if name not in then or name not in now:
             outcome = Outcome.MISSING if name not in now else Outcome.EXTRA

@@ -16,3 +16,8 @@ def one_line(text: object, limit: int = 1000) -> str:
 def error_line(error: BaseException, limit: int = 1000) -> str:
     """An exception as `Type: message`."""
     return one_line(f"{type(error).__name__}: {error}", limit)
+
+
+def unnumbered(name: str) -> str:
+    """A name of a log without the numbers that Keras gives names within a process: `dense_5_auc_2` as `dense_auc`."""
+    return re.sub(r"_\d+(?=_|$)", "", name)

@@ -249,7 +249,12 @@ def metrics_state(model: Any) -> Iterator[tuple[str, Any]]:
 
 def names_of(model: Any, listed: Catalog) -> dict[int, str]:
     """Keys of variables by the identities of their handles: of all that is listed, and of what the metrics sum up."""
-    keyed = [*((entry.key, entry.variable) for entry in listed.entries), *metrics_state(model)]
+    keyed = [
+        (f"metrics/{place}/{position}", variable)
+        for place, metric in enumerate(model.metrics)
+        for position, variable in enumerate(metric.variables)
+    ]
+    keyed += [(entry.key, entry.variable) for entry in listed.entries]
     return {id(component.handle): key for key, variable in keyed for component in components(variable)}
 
 

@@ -29,6 +29,7 @@ from reloadgate.live.operations import (
     named,
     with_functions,
 )
+from reloadgate.text import unnumbered
 
 READING = {"ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape"}
 READING |= {"LookupTableExportV2", "LookupTableFindV2", "LookupTableSizeV2"}
@@ -275,11 +276,11 @@ def _graph_of_step(graph: Any, logs: Any, step: str, names: Names) -> Graph:
     taken = captured(graph)
     found = computed(graph, named(graph, names) | taken)
     operations = found.values()
-    logged = [
-        f"{path} {digest_of(tensor, found).hex()}"
+    logged = sorted(
+        f"{'/'.join(map(unnumbered, map(str, path)))} {digest_of(tensor, found).hex()}"
         for path, tensor in keras.tree.flatten_with_path(logs)
         if getattr(tensor, "graph", None) is graph
-    ]
+    )
     kinds = sorted(kind for one in operations for kind in one.kinds)
     constants = sorted([*(value for one in operations for value in one.constants), *taken.values()])
     return Graph(

@@ -7,13 +7,17 @@ attribute of the model's objects, the names that Keras counts, and what random g
 import contextlib
 import copy
 import logging
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.backend import name_scope
 from keras.src.backend.common import global_state
+from tensorflow.python.eager.polymorphic_function.polymorphic_function import Function
 from tensorflow.python.framework import config as tf_config
 from tensorflow.python.ops import summary_ops_v2
 from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
@@ -143,6 +147,49 @@ def functions_as_graphs() -> Iterator[None]:
         yield
     finally:
         tf.config.run_functions_eagerly(eagerly)
+
+
+@contextmanager
+def named_by_place(layers: Mapping[int, str]) -> Iterator[None]:
+    """Name what layers compute by their storage paths while the block runs: Keras numbers names anew in every process, and
+    TensorFlow sums in an order that depends on them, and writes them into the messages of assertions.
+
+    Args:
+        layers: storage paths by the identity of the layer.
+    """
+    original = keras.layers.Layer._open_name_scope
+    places = {identity: re.sub(r"[^A-Za-z0-9.]", "_", f"at.{path}") for identity, path in layers.items()}
+
+    def opened(layer: Any) -> Any:
+        by_name, place = original(layer), places.get(id(layer))
+        return by_name if place is None else name_scope(place, caller=layer)
+
+    keras.layers.Layer._open_name_scope = opened
+    try:
+        yield
+    finally:
+        keras.layers.Layer._open_name_scope = original
+
+
+@contextmanager
+def functions_traced_afresh() -> Iterator[None]:
+    """Let the user's own `tf.function`s be traced as if for the first time where a graph calls them while the block runs:
+    otherwise they are what they were traced for before, as for rows of any number after `fit`."""
+    original, fresh = Function.__call__, dict[int, tuple[Any, Any]]()
+
+    def call(function: Any, *arguments: Any, **named: Any) -> Any:
+        made = {id(clone) for _, clone in fresh.values()}
+        if tf.executing_eagerly() or id(function) in made:
+            return original(function, *arguments, **named)
+        if id(function) not in fresh:
+            fresh[id(function)] = function, function._clone(None)
+        return original(fresh[id(function)][1], *arguments, **named)
+
+    Function.__call__ = call
+    try:
+        yield
+    finally:
+        Function.__call__ = original
 
 
 def _no_retracing(record: logging.LogRecord) -> bool:

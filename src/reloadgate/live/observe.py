@@ -99,7 +99,13 @@ def observe(
         demand_global_seed(random_state or ())
         listed = catalog(model)
         state = held.enter_context(hold.held(model, listed))
-        for setting in (hold.deterministic_operations(), hold.functions_as_graphs(), hold.no_summaries()):
+        for setting in (
+            hold.deterministic_operations(),
+            hold.functions_as_graphs(),
+            hold.functions_traced_afresh(),
+            hold.named_by_place(listed.layers),
+            hold.no_summaries(),
+        ):
             held.enter_context(setting)
         attributes = (*state.attributes.plain(), *settings(model, listed))
         training = partial(state.generators.fixed, drawn, unseeded_too=not repeat)

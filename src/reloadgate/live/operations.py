@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import tensorflow as tf
@@ -118,18 +119,27 @@ def with_functions(operation: Any, library: Any) -> Iterator[Any]:
 
 
 def functions_of(operation: Any, library: Any) -> Iterator[tuple[Any, Any]]:
-    """The graphs of the functions that an operation calls, each with the graph that holds those that it calls in turn."""
+    """The graphs of the functions that an operation calls, each with the graph that holds those that it calls in turn.
+
+    As they were defined: once something was differentiated, TensorFlow adds to the graph that it traced.
+    """
     for attribute in definition_of(operation).attr:
         if attribute.type in ("func", "list(func)"):
             given = operation.get_attr(attribute.name)
             for one in given if attribute.type == "list(func)" else [given]:
                 function = library._get_function(one.name)
-                if hasattr(function, "graph"):
-                    yield function.graph, function.graph
-                else:  # of a graph that was imported, whose functions are all in this one, called by name or as an operation
-                    with library.as_default():
-                        imported = function_def_to_graph(function.definition)
-                    yield imported, library
+                holder = getattr(function, "graph", library)  # of a graph that was imported all functions are in that one
+                yield _defined(function, holder), holder
+
+
+_graphs: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+
+
+def _defined(function: Any, holder: Any) -> Any:
+    if function not in _graphs:
+        with holder.as_default():
+            _graphs[function] = function_def_to_graph(function.definition if hasattr(function, "definition") else function)
+    return _graphs[function]
 
 
 def definition_of(operation: Any) -> Any:
