@@ -13,6 +13,12 @@ from keras import layers
 Batch = tuple[Any, Any]
 
 
+def tf_function(method: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.function(method)
+
+
 def _numbers(columns: int) -> np.ndarray:
     return np.random.default_rng(0).normal(size=(24, columns)).astype(np.float32)
 
@@ -641,6 +647,81 @@ def remembering(way: str = "") -> keras.Model:
 
 
 @keras.saving.register_keras_serializable("reloadgate_tests")
+class Called(layers.Layer):
+    """Its methods are functions of TensorFlow, which `fit` has traced for its own batches and differentiated."""
+
+    def build(self, shape: Any) -> None:
+        self.kernel = self.add_weight(shape=(shape[-1], shape[-1]), name="kernel")
+
+    @tf_function
+    def looped(self, x: Any) -> Any:
+        import tensorflow as tf
+
+        for _ in tf.range(2):
+            x = tf.tanh(x @ self.kernel) if tf.reduce_sum(x) > 0 else tf.sin(x) @ self.kernel
+        return x
+
+    @tf_function
+    def call(self, x: Any) -> Any:
+        import tensorflow as tf
+
+        ones = tf.ones((tf.shape(x)[0], 1))
+        return tf.nn.relu(self.looped(x) @ self.kernel) * ones
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Summing(layers.Layer):
+    """TensorFlow sums in an order that depends on the names of what is summed up."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.branches = [layers.Dense(4, "tanh") for _ in range(5)]
+
+    def build(self, shape: Any) -> None:
+        for branch in self.branches:
+            branch.build(shape)
+
+    def call(self, x: Any) -> Any:
+        return sum(branch(x) for branch in self.branches)
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Asserting(layers.Layer):
+    """The message of an assertion holds the name of what is asserted."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.inner = layers.Dense(4)
+
+    def build(self, shape: Any) -> None:
+        self.inner.build(shape)
+
+    def call(self, x: Any) -> Any:
+        import tensorflow as tf
+
+        inner = self.inner(x)
+        tf.debugging.assert_less(inner, 1e6)
+        return inner
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Metering(layers.Layer):
+    """Its metric has a name that Keras numbers, under which `fit` logs it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.meter = keras.metrics.AUC(num_thresholds=5)
+
+    def call(self, x: Any) -> Any:
+        self.meter.update_state(keras.ops.cast(x > 0, "float32"), keras.ops.sigmoid(x))
+        return x
+
+
+def numbered(layer: str) -> keras.Model:
+    return _answering(globals()[layer]())
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
 class Thawing(layers.Layer):
     """It forgets how its statistics move, which no step shows while they are frozen."""
 
@@ -1062,6 +1143,8 @@ def _share(source: str, own: np.random.Generator) -> Any:
             return np.float32(own.random())
         case "tf.random":
             return tf.random.uniform([])
+        case "truncated":
+            return tf.random.truncated_normal([])
     return keras.random.uniform([])  # from Keras' global seed generator
 
 

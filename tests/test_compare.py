@@ -879,6 +879,22 @@ def test_of_layers_that_are_wired_otherwise_the_first_is_told_and_older_evidence
     assert [row.subject for row in found] == subjects
 
 
+def test_logs_that_keras_numbers_in_every_process_are_held_against_each_other_by_what_is_left(tmp_path: Path) -> None:
+    def under(number: str) -> Changed:
+        return lambda o: replace(o, logs=tuple(replace(log, name=f"{log.name}{number}") for log in o.logs))
+
+    same = build(tmp_path / "same", then=under("_2"), now=under("_11"))
+    rows = [row for row in same.compare().rows if row.group is Group.RESUME and row.outcome is not Outcome.SAME]
+    noted = [row.subject for row in rows if row.outcome is Outcome.NOTED]
+    assert noted[:2] == ["accuracy_2 by name", "loss_2 by name"]
+    assert judge(same.compare(), Policy()).status is Status.PASS
+    changed = {"log/loss": np.array([0.9, 0.8, 0.6])}
+    other = build(tmp_path / "other", then=under("_2"), now=under(""), changed=changed)
+    assert [row.subject for row in other.compare().rows if row.outcome is Outcome.DIFFERS] == ["loss_2 per step"]
+    named = build(tmp_path / "named", then=under("_mean"), now=under(""))
+    assert {row.outcome for row in named.compare().rows} >= {Outcome.MISSING, Outcome.EXTRA}
+
+
 def test_operations_that_compute_with_what_is_in_no_graph_are_noted_once(tmp_path: Path) -> None:
     def unseen(o: Observation) -> Observation:
         step = Graph(layer=TRAIN_STEP, operations="c" * 64, constants="d" * 64, random_operations=())

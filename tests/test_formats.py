@@ -101,6 +101,7 @@ def test_a_healthy_model_passes_however_odd_it_looks(name: str, keras: Any, mode
         ("random", "random"),
         ("numpy.random", "numpy.random"),
         ("tf.random", "train step: RandomUniform"),
+        ("truncated", "train step: TruncatedNormal"),
         ("keras.random", "global seed generator"),
         ("model.rng", "model.rng"),
     ],
@@ -480,6 +481,27 @@ def test_layers_that_keras_names_anew_are_the_same_layers(keras: Any, models: An
     verdict = check(tmp_path / "1")
     assert verdict.status is Status.PASS, failing(verdict)
     assert [f.row.subject for f in verdict.of(Status.NOTED) if f.row.group is Group.STRUCTURE] == ["configuration"]
+
+
+@pytest.mark.parametrize("layer", ["Called", "Summing", "Asserting", "Metering"])
+def test_what_keras_numbers_and_tensorflow_has_traced_before_is_no_difference(
+    layer: str, keras: Any, models: Any, tmp_path: Path, check: Check
+) -> None:
+    models.numbered(layer)  # not the first of its kind in its process
+    model, batch = models.numbered(layer), models.data("numbered")
+    for rows in (8, 5):
+        model.fit(*batch, batch_size=rows, verbose=0)
+    recipe: dict[str, Any] = {"imports": ("models",), "code_path": (str(HERE),)}
+    reloadgate.save(model, tmp_path / "1", probe=batch, location="any", **recipe)
+    verdict = check(tmp_path / "1")
+    assert verdict.status is Status.PASS, failing(verdict)
+
+
+def test_what_a_test_step_moves_is_left_as_it_was(keras: Any, models: Any, tmp_path: Path) -> None:
+    model, batch = models.calibrating(), models.data("calibrating")
+    model.fit(*batch, verbose=0)
+    reloadgate.save(model, tmp_path / "1", probe=batch, imports=("models",), code_path=(str(HERE),), location="any")
+    assert model.scale.tests.numpy() == 0.0
 
 
 @pytest.mark.parametrize("lost", [{}, {"cap": 90.0}])
