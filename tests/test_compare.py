@@ -879,6 +879,18 @@ def test_of_layers_that_are_wired_otherwise_the_first_is_told_and_older_evidence
     assert [row.subject for row in found] == subjects
 
 
+def test_of_graphs_of_older_evidence_that_differ_it_is_said_that_they_are_older(tmp_path: Path) -> None:
+    """They have no wiring, and were looked into in another way."""
+
+    def of(constants: str, wiring: str) -> Changed:
+        return lambda o: replace(o, graphs=tuple(replace(g, constants=constants, wiring=wiring) for g in o.graphs))
+
+    rows = build(tmp_path, then=of("b", ""), now=of("c", "d")).compare().rows
+    found = [row for row in rows if row.group is Group.STRUCTURE and row.outcome is Outcome.UNCHECKED]
+    assert [row.subject for row in found] == ["graphs"]
+    assert "record the version again" in found[0].detail
+
+
 def test_logs_that_keras_numbers_in_every_process_are_held_against_each_other_by_what_is_left(tmp_path: Path) -> None:
     def under(number: str) -> Changed:
         return lambda o: replace(o, logs=tuple(replace(log, name=f"{log.name}{number}") for log in o.logs))

@@ -255,7 +255,7 @@ def compare_evidence(
     yield from behaviour
 
 
-OF_TRAINING = ("loss/", "metrics/", "compile_")
+OF_TRAINING = ("loss/", "metrics/", "weighted_metrics/", "compile_")
 """What the places of objects begin with that only training and testing use."""
 
 OF_STEPS = tuple(f"untracked/{step}/" for step in STEPS)

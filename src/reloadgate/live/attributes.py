@@ -23,11 +23,8 @@ from reloadgate.live.catalog import Catalog, within
 PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic)
 VALUES = (*PLAIN, tf.Tensor, tf.RaggedTensor, tf.SparseTensor, keras.KerasTensor)
 
-HELD_BY_THOSE = (
-    *(keras.optimizers.schedules.LearningRateSchedule, keras.regularizers.Regularizer, keras.constraints.Constraint),
-    *(keras.losses.Loss, keras.metrics.Metric),
-)
-"""What models, layers and optimizers have as attributes and that has settings of its own."""
+HELD_BY_THOSE = (keras.optimizers.schedules.LearningRateSchedule, keras.regularizers.Regularizer, keras.constraints.Constraint)
+"""What layers and optimizers have as attributes and that has settings of its own."""
 
 MANY = 1000
 """Numbers of an array above which it is known by a digest of them, as float64: what came back through JSON has another dtype."""
@@ -64,10 +61,6 @@ def objects(model: Any, listed: Catalog) -> Objects:
             add(f"{path}/{place}inner", inner)
     for position, metric in enumerate(model.metrics):  # by place, since Keras numbers names within a process
         add(f"metrics/{position}", metric)
-    compiled = getattr(getattr(model, "_compile_metrics", None), "_user_metrics", None)
-    for position, metric in enumerate(keras.tree.flatten(compiled)):
-        if isinstance(metric, keras.metrics.Metric):
-            add(f"metrics/compiled/{position}", metric)
     for position, loss in enumerate(keras.tree.flatten(getattr(model, "loss", None))):
         if isinstance(loss, keras.losses.Loss):
             add(f"loss/{position}", loss)
@@ -78,6 +71,23 @@ def objects(model: Any, listed: Catalog) -> Objects:
         for attribute, value in vars(thing).items():
             if isinstance(value, HELD_BY_THOSE):
                 add(f"{name}/{attribute.strip('_')}", value)
+    return list(found.values())
+
+
+def told(model: Any, listed: Catalog) -> Objects:
+    """The objects, and losses and metrics that they and `compile` were given: those may make what they hold when they are first
+    called, and are not put back."""
+    held = objects(model, listed)
+    found = {id(thing): (name, thing) for name, thing in held}
+    for given in ("_user_metrics", "_user_weighted_metrics"):
+        metrics = keras.tree.flatten(getattr(getattr(model, "_compile_metrics", None), given, None))
+        for position, metric in enumerate(metrics):
+            if isinstance(metric, keras.metrics.Metric):
+                found.setdefault(id(metric), (f"{given.removeprefix('_user_')}/compiled/{position}", metric))
+    for name, thing in held:
+        for attribute, value in vars(thing).items():
+            if isinstance(value, (keras.losses.Loss, keras.metrics.Metric)):
+                found.setdefault(id(value), (f"{name}/{attribute.strip('_')}", value))
     return list(found.values())
 
 

@@ -23,7 +23,7 @@ from reloadgate.arrays import Array, ArrayWriter
 from reloadgate.evidence import CALL, PREDICT, TRAINING, Graph, Group, Kind, Observation, Optimizer, Variable
 from reloadgate.formats.built import build_optimizer
 from reloadgate.live import hold
-from reloadgate.live.attributes import settings, treatment
+from reloadgate.live.attributes import Attributes, settings, told, treatment
 from reloadgate.live.behaviour import Behaviour, RandomState, Run, Values, final_of, log_of, named_outputs, put_random_state
 from reloadgate.live.catalog import (
     STORED,
@@ -107,7 +107,7 @@ def observe(
             hold.no_summaries(),
         ):
             held.enter_context(setting)
-        attributes = (*state.attributes.plain(), *settings(model, listed))
+        attributes = (*Attributes(told(model, listed)).plain(), *settings(model, listed))
         training = partial(state.generators.fixed, drawn, unseeded_too=not repeat)
         shown = _Graphs(look, state, listed, training, predict=behaves, serve=behaves and serve, train=behaves and train)
         again = shown.predict.again if repeat and shown.predict else None
