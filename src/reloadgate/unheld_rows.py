@@ -104,7 +104,9 @@ def _not_traced(saved: Observation) -> Iterator[Row]:
 def _graphs(expected: Observation, seen: Observation, outcome: Outcome) -> Iterator[Row]:
     unseen = ". On the probe that makes no difference; on other rows it may" if outcome is Outcome.UNCHECKED else ""
     found, pairs = set[str](), list[tuple[Graph, Graph]]()
-    older = any(graph.wiring for graph in seen.graphs) and not all(graph.wiring for graph in expected.graphs)
+    older = (
+        bool(seen.graphs) and all(graph.wiring for graph in seen.graphs) and not all(graph.wiring for graph in expected.graphs)
+    )
     for mode in (TRAINING, PREDICT):
         then, now = ({graph.layer: graph for graph in side.graphs if graph.mode == mode} for side in (expected, seen))
         for step in STEPS:
