@@ -23,7 +23,6 @@ from reloadgate.arrays import Array, ArrayWriter
 from reloadgate.evidence import CALL, PREDICT, TRAINING, Graph, Group, Kind, Observation, Optimizer, Variable
 from reloadgate.formats.built import build_optimizer
 from reloadgate.live import hold
-from reloadgate.live.attributes import Attributes, settings, told, treatment
 from reloadgate.live.behaviour import Behaviour, RandomState, Run, Values, final_of, log_of, named_outputs, put_random_state
 from reloadgate.live.catalog import (
     STORED,
@@ -38,6 +37,7 @@ from reloadgate.live.catalog import (
     with_untracked,
     within,
 )
+from reloadgate.live.described import plain, settings, told, treatment
 from reloadgate.live.graphs import Traced, graphs, trace, trace_predict, untracked
 from reloadgate.live.look import Look, as_fit_gives_it
 from reloadgate.live.reach import silent
@@ -107,7 +107,7 @@ def observe(
             hold.no_summaries(),
         ):
             held.enter_context(setting)
-        attributes = (*Attributes(told(model, listed)).plain(), *settings(model, listed))
+        attributes = (*plain(told(model, listed)), *settings(model, listed))
         training = partial(state.generators.fixed, drawn, unseeded_too=not repeat)
         shown = _Graphs(look, state, listed, training, predict=behaves, serve=behaves and serve, train=behaves and train)
         again = shown.predict.again if repeat and shown.predict else None

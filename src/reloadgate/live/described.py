@@ -1,0 +1,136 @@
+"""What evidence tells of a model's objects beside variables and graphs: what constructors were given, settings of Keras' own."""
+
+import contextlib
+import dis
+import inspect
+import json
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import Any
+
+import keras
+
+from reloadgate.evidence import Attribute
+from reloadgate.live.attributes import Objects, is_keras_own, objects
+from reloadgate.live.catalog import Catalog
+from reloadgate.live.words import as_json, described, is_keras
+
+COMMON = frozenset({"self", "args", "kwargs", "name", "dtype", "trainable", "autocast"})
+"""Parameters of constructors that Keras takes over."""
+
+
+def told(model: Any, listed: Catalog) -> Objects:
+    """The objects, and losses and metrics that they and `compile` were given: those may make what they hold when they are first
+    called, and are not put back."""
+    held = objects(model, listed)
+    found = {id(thing): (name, thing) for name, thing in held}
+    for given in ("_user_metrics", "_user_weighted_metrics"):
+        metrics = keras.tree.flatten(getattr(getattr(model, "_compile_metrics", None), given, None))
+        for position, metric in enumerate(metrics):
+            if isinstance(metric, keras.metrics.Metric):
+                found.setdefault(id(metric), (f"{given.removeprefix('_user_')}/compiled/{position}", metric))
+    for name, thing in held:
+        for attribute, value in vars(thing).items():
+            if isinstance(value, (keras.losses.Loss, keras.metrics.Metric)):
+                found.setdefault(id(value), (f"{name}/{attribute.strip('_')}", value))
+    return list(found.values())
+
+
+def plain(things: Objects) -> Iterator[Attribute]:
+    """What objects of the user's own classes keep in plain attributes, and what their constructors were given."""
+    for name, thing in things:
+        kept = vars(thing)
+        own = [one for one in type(thing).__mro__ if not is_keras(one)]
+        constructors = [vars(one)["__init__"] for one in own if "__init__" in vars(one)]
+        arguments = {parameter for one in constructors for parameter in _parameters(one)} - COMMON
+        arguments |= {text for one in constructors for text in _taken_out(one)} - COMMON
+        for one in sorted(arguments - kept.keys()):
+            text = as_json(described(_of_property(thing, one)))
+            if text is not None:
+                yield Attribute(key=f"{name}.{one}", value=text, argument=True)
+        arguments |= {f"_{one}" for one in arguments} & {name for one in constructors for name in _mentioned(one)}
+        arguments |= {f"_{cls.__name__.lstrip('_')}__{one}" for cls in own for one in arguments}  # as Python mangles `__one`
+        for attribute, value in kept.items() if own else ():
+            argument = attribute in arguments
+            text = as_json(described(value) if argument else value) if argument or not is_keras_own(attribute) else None
+            if text is not None:
+                yield Attribute(key=f"{name}.{attribute}", value=text, argument=argument)
+
+
+def _of_property(thing: Any, name: str) -> Any:
+    """What a property says; where there is none, what cannot be told."""
+    if isinstance(getattr(type(thing), name, None), property):
+        with contextlib.suppress(Exception):  # the user's own code
+            return getattr(thing, name)
+    return ...
+
+
+def _parameters(constructor: Any) -> Iterable[str]:
+    """The names of a constructor's parameters, but for those that take any number; none of one that Python cannot look into."""
+    try:
+        parameters = inspect.signature(constructor).parameters.values()
+    except (TypeError, ValueError):
+        return ()
+    return [one.name for one in parameters if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+
+
+def _taken_out(constructor: Any) -> Iterator[str]:
+    """What a constructor takes out of its `**options` by name."""
+    code = getattr(inspect.unwrap(constructor), "__code__", None)
+    if code is not None and code.co_flags & inspect.CO_VARKEYWORDS:
+        for one, after in pairwise(dis.get_instructions(code)):
+            if one.argval in ("pop", "get") and after.opname == "LOAD_CONST" and isinstance(after.argval, str):
+                yield after.argval
+
+
+def _mentioned(constructor: Any) -> Iterable[str]:
+    """The names of attributes that a constructor's own code uses: Keras has others with an underscore, as `_path`."""
+    code = getattr(inspect.unwrap(constructor), "__code__", None)
+    return code.co_names if code else ()
+
+
+def settings(model: Any, listed: Catalog) -> Iterator[Attribute]:
+    """The configuration of Keras' own layers that layers of the user's hold: that of the model tells of none of them."""
+    seen = set[int]()
+    for owner in (layer for layer in model._flatten_layers() if not is_keras(type(layer))):
+        for layer in owner._flatten_layers(include_self=False):
+            if id(layer) in seen or not is_keras(type(layer)) or isinstance(layer, keras.Model):
+                continue
+            seen.add(id(layer))
+            with contextlib.suppress(Exception):  # one whose settings Keras cannot write
+                for name, value in _without_names(layer.get_config()).items():
+                    text = as_json(value)
+                    if text is not None:
+                        yield Attribute(key=f"{listed.layers.get(id(layer), layer.name)}.{name}", value=text, argument=True)
+
+
+_OF_NO_CONSEQUENCE = {
+    *COMMON,
+    *("seed", "build_config", "batch_shape", "registered_name", "module"),
+    *("vocabulary", "idf_weights", "mean", "variance", "bin_boundaries"),  # what layers were adapted to, compared as such
+}
+
+
+def _without_names(config: Any) -> Any:
+    """A configuration without what says nothing of a layer that is built, or is compared elsewhere."""
+    if isinstance(config, (list, tuple)):
+        return [_without_names(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    kept = {key: value for key, value in config.items() if key not in _OF_NO_CONSEQUENCE and "initializer" not in str(key)}
+    return {key: _without_names(value) for key, value in kept.items()}
+
+
+def treatment(variable: Any, optimizer: Any) -> str:
+    """What training does with a variable beside the gradient, as JSON: of one that is frozen now no step shows it."""
+    found = {}
+    for kind in ("regularizer", "constraint"):
+        thing = getattr(variable, kind, None)
+        if thing is not None:
+            found[kind] = [type(thing).__qualname__]
+            with contextlib.suppress(Exception):  # it has no configuration, or none of plain values
+                found[kind].append(as_json(thing.get_config()) or "")
+    with contextlib.suppress(Exception):  # no optimizer, or none that decays weights
+        if optimizer.weight_decay and not optimizer._use_weight_decay(variable):
+            found["weight_decay"] = ["none"]
+    return json.dumps(found, sort_keys=True) if found else ""

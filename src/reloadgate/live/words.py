@@ -1,0 +1,111 @@
+"""Values in words that are the same in every process, as far as the values are."""
+
+import hashlib
+import json
+import sys
+from collections import deque
+from enum import Enum
+from types import CellType, FunctionType, SimpleNamespace
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic)
+
+MANY = 1000
+"""Numbers of an array above which it is known by a digest of them, as float64: what came back through JSON has another dtype."""
+
+LONG = 200
+"""Characters of JSON above which an attribute is known by its digest."""
+
+NOT_THE_USERS = ("keras", "tensorflow", "builtins")
+"""Packages whose classes give all their settings back, as far as rows of the configuration tell."""
+
+KERAS = (keras.Layer, keras.Loss, keras.Metric, keras.Optimizer, keras.Initializer, keras.Regularizer)
+"""Objects that are compared as such."""
+
+
+def as_json(value: Any) -> str | None:
+    """A plain value as text that is the same where the value came back through JSON, in which tuples are lists; None of anything
+    else."""
+    try:
+        text = json.dumps(_through_json(value), sort_keys=True)
+    except TypeError:
+        return None
+    return text if len(text) <= LONG else f"SHA-256 {hashlib.sha256(text.encode()).hexdigest()}"
+
+
+DEEP = 3
+"""Objects within one another that are looked into."""
+
+
+def described(value: Any, depth: int = 0) -> Any:
+    """What a constructor was given, in plain words: an object of the user's own is its class and what it keeps; a function is its
+    name, as Keras writes it, with what it closes over and its defaults."""
+    if depth == DEEP or isinstance(value, (*PLAIN, np.ndarray)):
+        return value
+    if isinstance(value, Enum):
+        return f"{type(value).__qualname__}.{value.name}"
+    if isinstance(value, tf.Tensor) and hasattr(value, "numpy"):
+        return np.asarray(value)
+    if isinstance(value, dict):
+        return {key: described(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple, deque)):
+        return [described(item, depth + 1) for item in value]
+    if isinstance(value, FunctionType):
+        cells = [cell.cell_contents for cell in value.__closure__ or () if cell != CellType()]
+        given = [*cells, *(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
+        return [value.__name__, *(_plain_or_type(described(one, depth + 1)) for one in given)] if given else value.__name__
+    if hasattr(value, "__dict__") and not isinstance(value, (type, *KERAS)) and _is_the_users(type(value)):
+        kept = {name: _plain_or_type(described(item, depth + 1)) for name, item in vars(value).items()}
+        return {"class": type(value).__qualname__, **kept}
+    return value
+
+
+def is_keras(kind: type) -> bool:
+    return kind.__module__.split(".")[0] in NOT_THE_USERS
+
+
+def _is_the_users(kind: type) -> bool:
+    standard = kind.__module__.split(".")[0] in sys.stdlib_module_names
+    return kind is SimpleNamespace or not (standard or is_keras(kind))
+
+
+def _plain_or_type(value: Any) -> Any:
+    """What is no plain value is known by its type."""
+    return value if as_json(value) is not None else type(value).__qualname__
+
+
+def _through_json(value: Any) -> Any:
+    """
+    Raises:
+        TypeError: it is, or holds, no plain value.
+    """
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and value.size > MANY:
+        data = value.astype(np.float64).tobytes()
+        return [*value.shape, hashlib.sha256(data).hexdigest()]  # a list of it would take ten times the memory
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biufSU":
+        value = value.tolist()
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, dict):
+        return {_key(key): _through_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, deque)):
+        return [_through_json(item) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(json.dumps(_through_json(item)) for item in value)
+    if isinstance(value, (bytes, complex)):
+        return repr(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return float(value) if abs(value) < 1 << 53 else str(value)
+    if value is None or isinstance(value, (bool, float, str)):
+        return value
+    raise TypeError(f"{type(value).__name__} is no plain value")
+
+
+def _key(key: Any) -> str:
+    """Numbers among keys are text where they came back through JSON, and what looks for numbers finds nothing."""
+    plain = key.item() if isinstance(key, np.generic) else key
+    return plain if isinstance(plain, str) else f"<{plain!r}>"
