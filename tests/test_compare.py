@@ -66,6 +66,7 @@ from reloadgate.nouns import digest, to_dict
 from reloadgate.policy import Policy, read_yaml
 from reloadgate.project import EVIDENCE, PARAMS, RECORDS, declared, read_records, write_record
 from reloadgate.rows import ABSENT, Side
+from reloadgate.state_rows import structure_rows
 from reloadgate.verdict import Status
 
 QUIET = (Outcome.SAME, Outcome.NOTED, Outcome.SKIPPED)
@@ -877,6 +878,21 @@ def test_of_layers_that_are_wired_otherwise_the_first_is_told_and_older_evidence
     rows = build(tmp_path, then=of(then), now=of(now)).compare().rows
     found = [row for row in rows if row.group is Group.STRUCTURE and row.outcome is Outcome.UNCHECKED]
     assert [row.subject for row in found] == subjects
+
+
+@pytest.mark.parametrize(("now", "swapped"), [(("age", "income"), False), (("income", "age"), True), (("age", "salary"), False)])
+def test_names_of_inputs_that_changed_places_fail_also_where_the_model_was_built_again(
+    now: tuple[str, str], swapped: bool
+) -> None:
+    """What its builder says in other words is only noted; who feeds by a name that is gone is told by Keras."""
+
+    def named(*names: str) -> Observation:
+        layers = [{"class_name": "InputLayer", "config": {"name": name}} for name in names]
+        config = {"class_name": "Functional", "config": {"layers": layers, "input_layers": [[name, 0, 0] for name in names]}}
+        return replace(observed(values())[0], config=config)
+
+    rows = structure_rows(named("age", "income"), named(*now), rebuilt=True)
+    assert [row.subject for row in rows if row.outcome is Outcome.CHANGED] == ["names of inputs"] * swapped
 
 
 def test_of_graphs_of_older_evidence_that_differ_it_is_said_that_they_are_older(tmp_path: Path) -> None:

@@ -115,7 +115,25 @@ def structure_rows(expected: Observation, seen: Observation, rebuilt: bool) -> I
             if differed and then == now:
                 yield row_of(Group.STRUCTURE, "configuration", Outcome.NOTED, detail=detail)
         yield from setting_rows(Group.STRUCTURE, "configuration", then, now, rebuilt)
+        yield from _inputs(then, now)
     yield from note_rows(expected, seen, rebuilt)
+
+
+def _inputs(then: Any, now: Any) -> Iterator[Row]:
+    """Names of inputs that changed places: what is fed by name goes to the other one, and nothing else tells."""
+    before, after = _input_names(then), _input_names(now)
+    if before != after and sorted(before) == sorted(after):
+        detail = "inputs that are fed by name, as a dict, go where others went: give them the names that they had, in their order"
+        yield row_of(
+            Group.STRUCTURE, "names of inputs", Outcome.CHANGED, expected=short(before), seen=short(after), detail=detail
+        )
+
+
+def _input_names(config: Any) -> list[str]:
+    """The names of a Functional model's inputs, in the order in which they are given; none of another."""
+    own = config.get("config") if isinstance(config, dict) else None
+    inputs = own.get("input_layers") if isinstance(own, dict) else None
+    return [str(one[0]) for one in inputs if isinstance(one, list) and one] if isinstance(inputs, list) else []
 
 
 def _without_own_switches(config: Any) -> Any:
