@@ -193,11 +193,8 @@ class Behaviour:
             run.finals[key] = self.look.arrays.put(f"after{number or ''}/{key}", read(variable))
         run.moved_attributes = self.state.attributes.put_back()
         if model.run_eagerly and number == 0:
-            # As the first step found the model, and once every variable of a step is there.
-            with (
-                contextlib.suppress(Exception),
-                step_graphs(model, self._names) as run.graphs,
-            ):  # some only runs eagerly: no fault
+            # As the first step found the model, and once every variable of a step is there. Some Python only runs eagerly.
+            with contextlib.suppress(Exception), step_graphs(model, self._names) as run.graphs:
                 trace_step(model, batch)
             with contextlib.suppress(Exception), step_graphs(model, self._names, TEST_STEP) as tested:
                 if tests:
