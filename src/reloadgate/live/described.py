@@ -45,7 +45,7 @@ def plain(things: Objects) -> Iterator[Attribute]:
         arguments = {parameter for one in constructors for parameter in _parameters(one)} - COMMON
         arguments |= {text for one in constructors for text in _taken_out(one)} - COMMON
         for one in sorted(arguments - kept.keys()):
-            text = as_json(described(_of_property(thing, one)))
+            text = as_json(described(_of_property(thing, one, own)))
             if text is not None:
                 yield Attribute(key=f"{name}.{one}", value=text, argument=True)
         arguments |= {f"_{one}" for one in arguments} & {name for one in constructors for name in _mentioned(one)}
@@ -57,9 +57,9 @@ def plain(things: Objects) -> Iterator[Attribute]:
                 yield Attribute(key=f"{name}.{attribute}", value=text, argument=argument)
 
 
-def _of_property(thing: Any, name: str) -> Any:
-    """What a property says; where there is none, what cannot be told."""
-    if isinstance(getattr(type(thing), name, None), property):
+def _of_property(thing: Any, name: str, own: Iterable[type]) -> Any:
+    """What a property of the user's own classes says; where there is none, what cannot be told."""
+    if any(isinstance(vars(one).get(name), property) for one in own):
         with contextlib.suppress(Exception):  # the user's own code
             return getattr(thing, name)
     return ...
