@@ -1,7 +1,7 @@
 """Rows of what a model does: predictions, determinism, resumed steps."""
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from reloadgate.arrays import Array
@@ -139,22 +139,22 @@ def resume_rows(expected: Side, seen: Side, same_environment: bool) -> Iterator[
 
 
 OF_A_TEST = "val_"
+"""What the names of logs of a test step begin with."""
 
 
 def _renumbered(then: Collection[str], now: Collection[str]) -> dict[str, str]:
     """For names of logs that are not there on the other side, those that are the same but for Keras' numbers, in their order."""
-    left: dict[str, list[str]] = {}
-    for name in then:
-        if name not in now:
-            left.setdefault(unnumbered(name), []).append(name)
-    others: dict[str, list[str]] = {}
-    for name in now:
-        if name not in then:
-            others.setdefault(unnumbered(name), []).append(name)
-    pairs = (
-        zip(others.get(key, ()), names, strict=False) for key, names in left.items() if len(others.get(key, ())) == len(names)
-    )
-    return {other: name for pair in pairs for other, name in pair}
+    left = _without_numbers(name for name in then if name not in now)
+    others = _without_numbers(name for name in now if name not in then)
+    pairs = [(others[key], names) for key, names in left.items() if len(others.get(key, ())) == len(names)]
+    return {other: name for pair in pairs for other, name in zip(*pair, strict=True)}
+
+
+def _without_numbers(names: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(unnumbered(name), []).append(name)
+    return found
 
 
 def _logs(expected: Side, seen: Side) -> Iterator[Row]:

@@ -276,11 +276,13 @@ def _graph_of_step(graph: Any, logs: Any, step: str, names: Names) -> Graph:
     taken = captured(graph)
     found = computed(graph, named(graph, names) | taken)
     operations = found.values()
-    logged = sorted(
-        f"{'/'.join(map(unnumbered, map(str, path)))} {digest_of(tensor, found).hex()}"
-        for path, tensor in keras.tree.flatten_with_path(logs)
+    # In their order, so that two that only a number tells apart cannot change places.
+    logged = [
+        f"{unnumbered(name)} {digest_of(tensor, found).hex()}"
+        for name, value in logs.items()
+        for tensor in keras.tree.flatten(value)
         if getattr(tensor, "graph", None) is graph
-    )
+    ]
     kinds = sorted(kind for one in operations for kind in one.kinds)
     constants = sorted([*(value for one in operations for value in one.constants), *taken.values()])
     return Graph(

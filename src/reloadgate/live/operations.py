@@ -138,7 +138,7 @@ _graphs: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 def _defined(function: Any, holder: Any) -> Any:
     if function not in _graphs:
         with holder.as_default():
-            _graphs[function] = function_def_to_graph(function.definition if hasattr(function, "definition") else function)
+            _graphs[function] = function_def_to_graph(function.definition)
     return _graphs[function]
 
 
