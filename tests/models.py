@@ -704,17 +704,32 @@ class Asserting(layers.Layer):
         return inner
 
 
+class Curve(keras.metrics.AUC):
+    def __init__(self, thresholds: int = 5, **options: Any) -> None:
+        super().__init__(num_thresholds=thresholds, **options)
+        self._given = thresholds
+
+
 @keras.saving.register_keras_serializable("reloadgate_tests")
 class Metering(layers.Layer):
     """Its metric has a name that Keras numbers, under which `fit` logs it."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.meter = keras.metrics.AUC(num_thresholds=5)
+        self.meter = Curve()
 
     def call(self, x: Any) -> Any:
         self.meter.update_state(keras.ops.cast(x > 0, "float32"), keras.ops.sigmoid(x))
         return x
+
+
+def metering_twice() -> keras.Model:
+    """Of two outputs, whose losses have metrics that Keras makes with the first step."""
+    inputs = keras.Input((4,))
+    metered = Metering()(inputs)
+    model = keras.Model(inputs, [layers.Dense(1)(metered), layers.Dense(1)(metered)])
+    model.compile(keras.optimizers.Adam(0.01), ["mse", "mae"])
+    return model
 
 
 def numbered(layer: str) -> keras.Model:
@@ -814,7 +829,7 @@ def calibrating(factor: float = 1.0) -> keras.Model:
 
 @keras.saving.register_keras_serializable("reloadgate_tests")
 class Choosing(Subclassed):
-    """Its test step has two numbers that are the same on the probe, and forgets which of them it says."""
+    """Its test step has two numbers that are the same on the probe, and forgets which of them is which."""
 
     def __init__(self, which: Any = None, **options: Any) -> None:
         super().__init__(**options)
@@ -822,8 +837,8 @@ class Choosing(Subclassed):
 
     def test_step(self, data: Any) -> dict[str, Any]:
         error = keras.ops.mean(keras.ops.abs(self(data[0]) - data[1]))
-        one, _ = self._first((error, keras.ops.minimum(error, 1000.0)))
-        return {"off": one}
+        one, other = self._first((error, keras.ops.minimum(error, 1000.0)))
+        return {"off": one, "bounded": other}
 
     def get_config(self) -> dict[str, Any]:
         return {}
@@ -831,6 +846,27 @@ class Choosing(Subclassed):
 
 def choosing(which: bool = False) -> keras.Model:
     model = Choosing([True] if which else None)
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    return model
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Shorter(Subclassed):
+    """It forgets what it gives to a layer without weights, which is built when it is first called after a load."""
+
+    def __init__(self, longest: Any = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.shortening = Shortening(longest[0] if longest else 9)
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        return super().call(self.shortening(x))
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+
+def shorter(longest: int = 9) -> keras.Model:
+    model = Shorter([longest])
     model.compile(keras.optimizers.Adam(0.01), "mse")
     return model
 

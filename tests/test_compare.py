@@ -1043,6 +1043,14 @@ def test_an_attribute_that_came_back_as_another_is_worth_what_may_depend_on_it(
     assert all((row.expected, row.seen) == ("8.0", after or ABSENT) for row in found)
 
 
+def test_an_argument_of_what_is_gone_is_unchecked(tmp_path: Path) -> None:
+    """A constraint that a `get_config` forgets, say."""
+    rows = build(tmp_path, now=lambda o: replace(o, attributes=())).compare().rows
+    (row,) = [row for row in rows if row.subject == "layers/encoder.limit"]
+    assert (row.outcome, row.seen) == (Outcome.UNCHECKED, ABSENT)
+    assert "is gone" in row.detail
+
+
 def test_older_evidence_says_nothing_of_attributes(tmp_path: Path) -> None:
     built = build(tmp_path, then=lambda o: replace(o, attributes=()))
     assert not [row for row in built.compare().rows if row.subject == "layers/encoder.limit"]

@@ -428,6 +428,8 @@ def test_a_test_step_that_does_not_take_the_probe_is_told(keras: Any, models: An
         ("calibrating", {"factor": 2.0}, "untracked/test step/1"),
         ("choosing", {}, None),
         ("choosing", {"which": True}, "test step wiring"),
+        ("shorter", {}, None),
+        ("shorter", {"longest": 6}, "layers/shortening._longest"),
         ("weighing", {}, None),
         ("weighing", {"large": 5.0}, "untracked/train step/0"),
         ("pacing", {}, "model.count"),
@@ -493,6 +495,17 @@ def test_what_keras_numbers_and_tensorflow_has_traced_before_is_no_difference(
         model.fit(*batch, batch_size=rows, verbose=0)
     recipe: dict[str, Any] = {"imports": ("models",), "code_path": (str(HERE),)}
     reloadgate.save(model, tmp_path / "1", probe=batch, location="any", **recipe)
+    verdict = check(tmp_path / "1")
+    assert verdict.status is Status.PASS, failing(verdict)
+
+
+def test_metrics_that_keras_makes_with_the_first_step_move_no_other(
+    keras: Any, models: Any, tmp_path: Path, check: Check
+) -> None:
+    model, (x, _) = models.metering_twice(), models.data("metering_twice")
+    batch = x, [x[:, :1], x[:, 1:2]]
+    model.fit(*batch, verbose=0)
+    reloadgate.save(model, tmp_path / "1", probe=batch, imports=("models",), code_path=(str(HERE),), location="any")
     verdict = check(tmp_path / "1")
     assert verdict.status is Status.PASS, failing(verdict)
 

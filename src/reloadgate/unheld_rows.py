@@ -67,7 +67,7 @@ def _attributes(expected: Observation, seen: Observation, outcome: Outcome) -> I
     for one in expected.attributes:
         other = now.get(one.key)
         of_object, _, attribute = one.key.rpartition(".")
-        if (other is not None and other.value == one.value) or of_object not in objects:
+        if other is not None and other.value == one.value:
             continue
         after = short(other.value) if other else ABSENT
         found = row_of(Group.STRUCTURE, one.key, Outcome.NOTED, expected=short(one.value), seen=after)
@@ -76,6 +76,8 @@ def _attributes(expected: Observation, seen: Observation, outcome: Outcome) -> I
                 f"the constructor takes `{attribute.lstrip('_')}`, and what made the model again gave it another value: let "
                 "`get_config` give it back, or the builder or loader the same one"
             )
+            if of_object not in objects:
+                detail = f"the {of_object} of the training process, whose constructor takes `{attribute.lstrip('_')}`, is gone"
             yield replace(found, outcome=outcome, detail=detail)
         elif eager and one.key in moved:
             detail = "the steps move this Python attribute, which no artifact holds, and run eagerly: what depends on it is lost"

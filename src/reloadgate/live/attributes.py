@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from reloadgate.live.catalog import Catalog, within
+from reloadgate.live.catalog import Catalog, placed_metrics, within
 from reloadgate.live.words import PLAIN
 
 VALUES = (*PLAIN, tf.Tensor, tf.RaggedTensor, tf.SparseTensor, keras.KerasTensor)
@@ -33,8 +33,8 @@ def objects(model: Any, listed: Catalog) -> Objects:
         add(path, outer)
         for place, inner in within(outer):
             add(f"{path}/{place}inner", inner)
-    for position, metric in enumerate(model.metrics):  # by place, since Keras numbers names within a process
-        add(f"metrics/{position}", metric)
+    for place, metric in placed_metrics(model):
+        add(place, metric)
     for position, loss in enumerate(keras.tree.flatten(getattr(model, "loss", None))):
         if isinstance(loss, keras.losses.Loss):
             add(f"loss/{position}", loss)

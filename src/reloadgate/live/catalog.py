@@ -247,11 +247,21 @@ def metrics_state(model: Any) -> Iterator[tuple[str, Any]]:
             yield _join(name, str(position)), variable
 
 
+def placed_metrics(model: Any) -> Iterator[tuple[str, Any]]:
+    """The metrics by their places, since Keras numbers names within a process; those of the outputs' losses apart, which Keras
+    puts among the others with the first step."""
+    made = getattr(getattr(model, "_compile_loss", None), "metrics", ())
+    others = [metric for metric in model.metrics if not any(metric is one for one in made)]
+    for kind, metrics in (("metrics", others), ("compile_loss/metrics", made)):
+        for place, metric in enumerate(metrics):
+            yield f"{kind}/{place}", metric
+
+
 def names_of(model: Any, listed: Catalog) -> dict[int, str]:
     """Keys of variables by the identities of their handles: of all that is listed, and of what the metrics sum up."""
     keyed = [
-        (f"metrics/{place}/{position}", variable)
-        for place, metric in enumerate(model.metrics)
+        (f"{place}/{position}", variable)
+        for place, metric in placed_metrics(model)
         for position, variable in enumerate(metric.variables)
     ]
     keyed += [(entry.key, entry.variable) for entry in listed.entries]

@@ -36,6 +36,13 @@ def told(model: Any, listed: Catalog) -> Objects:
     return list(found.values())
 
 
+def others(model: Any, listed: Catalog, known: Objects) -> Objects:
+    """The layers that are not among the objects: one that holds no weights is built when it is first called after a load."""
+    seen = {id(thing) for _, thing in known}
+    layers = [layer for layer in model._flatten_layers() if id(layer) not in seen]
+    return [(listed.layers.get(id(layer), layer.name), layer) for layer in layers]
+
+
 def plain(things: Objects) -> Iterator[Attribute]:
     """What objects of the user's own classes keep in plain attributes, and what their constructors were given."""
     for name, thing in things:

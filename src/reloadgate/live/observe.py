@@ -37,7 +37,7 @@ from reloadgate.live.catalog import (
     with_untracked,
     within,
 )
-from reloadgate.live.described import plain, settings, told, treatment
+from reloadgate.live.described import others, plain, settings, told, treatment
 from reloadgate.live.graphs import Traced, graphs, trace, trace_predict, untracked
 from reloadgate.live.look import Look, as_fit_gives_it
 from reloadgate.live.reach import silent
@@ -107,7 +107,8 @@ def observe(
             hold.no_summaries(),
         ):
             held.enter_context(setting)
-        attributes = (*plain(told(model, listed)), *settings(model, listed))
+        things = told(model, listed)
+        attributes = [*plain(things), *settings(model, listed)]
         training = partial(state.generators.fixed, drawn, unseeded_too=not repeat)
         shown = _Graphs(look, state, listed, training, predict=behaves, serve=behaves and serve, train=behaves and train)
         again = shown.predict.again if repeat and shown.predict else None
@@ -118,6 +119,7 @@ def observe(
         optimizers = tuple(_optimizer(look, path, o, listed, was_built.get(id(o), False)) for path, o in listed.optimizers)
         behaviour = Behaviour(look, state, listed, random_state or {}, training, watching=repeat)
         outputs, runs = tuple(behaviour.called()) if behaves else (), list[Run]()
+        attributes += [one for one in plain(others(model, listed, things)) if one.argument]  # a build may settle what is None
         if behaves:
             rehearsed = rehearsing.result() if rehearsing else None
             outputs += tuple(behaviour.predictions(shown.predict, shown.serve, shown.training, train, rehearsed))
@@ -169,7 +171,7 @@ def observe(
         metrics=metrics,
         silent=silent(behaviour.reached),
         generators=tuple(sorted(drawn)),
-        attributes=attributes,
+        attributes=tuple(attributes),
     )
 
 
