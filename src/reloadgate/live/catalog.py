@@ -57,7 +57,7 @@ class Catalog:
     stored_values: tuple[tuple[str, np.ndarray[Any, Any]], ...]
     """What layers store that is no variable: lookup tables, numpy state of a layer's own `save_own_variables`."""
     layers: dict[int, str]
-    """Storage path of every layer by its identity; "" for the model itself."""
+    """Storage path of every layer by its identity, "" for the model itself; a place for a layer that Keras' saver goes past."""
 
 
 @contextmanager
@@ -132,6 +132,7 @@ def catalog(model: Any) -> Catalog:
     seen: dict[int, Entry] = {}
     also: dict[int, list[str]] = {}
     made = _made_names(model)
+    layers = _places(model, visited.paths)
     stored_values = []
 
     def enter(key: str, variable: Any, kind: Kind) -> None:
@@ -149,9 +150,9 @@ def catalog(model: Any) -> Catalog:
                 enter(key, value, Kind.WEIGHT)
             else:
                 stored_values.append((key, np.asarray(keras.ops.convert_to_numpy(value))))
-    for key, variable in _random_states(model, visited.paths):
+    for key, variable in _random_states(model, layers):
         enter(key, variable, Kind.RANDOM_STATE)
-    for key, variable in _recurrent_states(model, visited.paths):
+    for key, variable in _recurrent_states(model, layers):
         enter(key, variable, Kind.RECURRENT_STATE)
     for position, variable in enumerate(model.variables):
         if id(variable) not in seen:
@@ -165,9 +166,20 @@ def catalog(model: Any) -> Catalog:
         for position, replica in _differing_replicas(entry.variable):
             enter(_join(entry.key, "replicas", str(position)), replica, Kind.REPLICA)
     entries = tuple(replace(entry, also=tuple(also.get(identity, ())[1:])) for identity, entry in seen.items())
-    layers = {id(layer): visited.paths.get(id(layer), layer.name) for layer in model._flatten_layers()}
     _assert_unique([key for entry in entries for key in (entry.key, *entry.also)] + [key for key, _ in stored_values])
     return Catalog(entries=entries, optimizers=optimizers, stored_values=tuple(stored_values), layers=layers)
+
+
+def _places(model: Any, paths: dict[int, str]) -> dict[int, str]:
+    """Storage paths of layers. What the saver goes past, as the inputs of a `Sequential`, is counted, since Keras numbers names
+    within a process."""
+    places, counts = dict[int, str](), dict[str, int]()
+    for layer in model._flatten_layers():
+        kind = to_snake_case(type(layer).__name__)
+        if id(layer) not in paths:
+            counts[kind] = counts.get(kind, 0) + 1
+        places[id(layer)] = paths.get(id(layer), f"not stored/{kind}_{counts.get(kind)}")
+    return places
 
 
 def optimizers_of(model: Any) -> list[Any]:
@@ -205,12 +217,11 @@ def _unlisted(optimizer: Any) -> Iterator[tuple[str, Any]]:
                 yield prefix + name, value
 
 
-def _random_states(model: Any, paths: dict[int, str]) -> Iterator[tuple[str, Any]]:
+def _random_states(model: Any, layers: dict[int, str]) -> Iterator[tuple[str, Any]]:
     """Seed generators, which Keras stores in no file, under their owner's path; the global one where it was used."""
     for layer in model._flatten_layers():
-        path = paths.get(id(layer), layer.name)
         for position, generator in enumerate(layer._seed_generators):
-            yield _join(path, "seed_generators", str(position)), generator.state
+            yield _join(layers[id(layer)], "seed_generators", str(position)), generator.state
     shared = global_seed()
     if shared is not None:
         yield GLOBAL_SEED, shared.state
@@ -227,14 +238,14 @@ def demand_global_seed(keys: Container[str]) -> None:
         seed_generator.global_seed_generator()
 
 
-def _recurrent_states(model: Any, paths: dict[int, str]) -> Iterator[tuple[str, Any]]:
+def _recurrent_states(model: Any, layers: dict[int, str]) -> Iterator[tuple[str, Any]]:
     for layer in model._flatten_layers():
         states = getattr(layer, "states", None)
         if not getattr(layer, "stateful", False) or states is None:
             continue
         for position, state in enumerate(keras.tree.flatten(states)):
             if isinstance(state, keras.Variable):
-                yield _join(paths.get(id(layer), layer.name), "states", str(position)), state
+                yield _join(layers[id(layer)], "states", str(position)), state
 
 
 def metrics_state(model: Any) -> Iterator[tuple[str, Any]]:

@@ -96,12 +96,16 @@ def _mentioned(constructor: Any) -> Iterable[str]:
     return code.co_names if code else ()
 
 
+NOT_TOLD = (keras.Model, keras.layers.InputLayer)
+"""Keras' layers of which the settings say nothing: what a model holds is told of by itself, and inputs are as they are given."""
+
+
 def settings(model: Any, listed: Catalog) -> Iterator[Attribute]:
     """The configuration of Keras' own layers that layers of the user's hold: that of the model tells of none of them."""
     seen = set[int]()
     for owner in (layer for layer in model._flatten_layers() if not is_keras(type(layer))):
         for layer in owner._flatten_layers(include_self=False):
-            if id(layer) in seen or not is_keras(type(layer)) or isinstance(layer, keras.Model):
+            if id(layer) in seen or not is_keras(type(layer)) or isinstance(layer, NOT_TOLD):
                 continue
             seen.add(id(layer))
             with contextlib.suppress(Exception):  # one whose settings Keras cannot write
