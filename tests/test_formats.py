@@ -1,5 +1,6 @@
 """Every form in which Keras saves a model: what each carries, and that nothing passes by coincidence."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ from reloadgate.drill.contents import held
 from reloadgate.drill.copies import Copy, Original
 from reloadgate.drill.damages import DAMAGES
 from reloadgate.errors import UsageError
-from reloadgate.evidence import EVIDENCE_DIR, TRAINING, Group, read_saved, write_evidence
+from reloadgate.evidence import EVIDENCE_DIR, GRAPH_SCHEME, TRAINING, Group, read_saved, write_evidence
 from reloadgate.formats import FORMATS, h5, own, saved_model
 from reloadgate.policy import Location, Policy, RandomState, policy_from
 from reloadgate.project import Subject
@@ -73,6 +74,14 @@ def versions(keras: Any, models: Any, tmp_path_factory: pytest.TempPathFactory) 
             code_path=(str(HERE),), location="any",
         )  # fmt: skip
     return made
+
+
+def test_who_digests_graphs_otherwise_says_so(versions: dict[str, Path]) -> None:
+    """Evidence outlives what made it. Where this fails and Keras is the same, raise `GRAPH_SCHEME`, and put both down here."""
+    observed = [read_saved(version / EVIDENCE_DIR)[0].observation for version in versions.values()]
+    digests = [(g.mode, g.layer, g.operations, g.constants, g.wiring) for one in observed for g in one.graphs]
+    assert {one.graph_scheme for one in observed} == {GRAPH_SCHEME}
+    assert (GRAPH_SCHEME, hashlib.sha256(repr(digests).encode()).hexdigest()[:12]) == (1, "4b7fb3f8fc08")
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -135,6 +135,11 @@ STEPS = (TRAIN_STEP, TEST_STEP)
 """In keys of variables that only a step uses, and of graphs, where others name a layer: no storage path has a space."""
 
 
+GRAPH_SCHEME = 1
+"""How digests of graphs are made. Another number with every change that gives one and the same model other digests: evidence of
+another scheme is not held against the model."""
+
+
 @noun
 class Graph:
     """What one layer, or the train step, does in a graph that was traced: it shows what the probe's rows do not reach."""
@@ -151,8 +156,7 @@ class Graph:
     mode: str = TRAINING
     """`TRAINING` or `PREDICT`; older evidence has none of `PREDICT`."""
     wiring: str = ""
-    """Digest of its operations with what each is given: constants, what other operations give, and variables by their keys;
-    "" in older evidence."""
+    """Digest of its operations with what each is given: constants, what other operations give, and variables by their keys."""
     unseen_operations: tuple[str, ...] = ()
     """Operations that compute with what is in no graph: Python (`tf.numpy_function`), files."""
 
@@ -239,6 +243,8 @@ class Observation:
     as `model.rng`; older evidence has none."""
     attributes: tuple[Attribute, ...] = ()
     """Before the model does anything; older evidence has none."""
+    graph_scheme: int = 0
+    """The `GRAPH_SCHEME` of the observer; older evidence has none."""
 
 
 @noun

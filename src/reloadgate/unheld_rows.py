@@ -104,11 +104,19 @@ def _not_traced(saved: Observation) -> Iterator[Row]:
 
 
 def _graphs(expected: Observation, seen: Observation, outcome: Outcome) -> Iterator[Row]:
+    differing = list(_differing_graphs(expected, seen, outcome))
+    if differing and expected.graph_scheme != seen.graph_scheme:
+        detail = (
+            "the evidence was made by another version of reloadgate, which looked into graphs in another way: save or record the "
+            "version again"
+        )
+        differing = [row_of(Group.STRUCTURE, "graphs", outcome, detail=detail)]
+    yield from differing
+
+
+def _differing_graphs(expected: Observation, seen: Observation, outcome: Outcome) -> Iterator[Row]:
     unseen = ". On the probe that makes no difference; on other rows it may" if outcome is Outcome.UNCHECKED else ""
     found, pairs = set[str](), list[tuple[Graph, Graph]]()
-    older = (
-        bool(seen.graphs) and all(graph.wiring for graph in seen.graphs) and not all(graph.wiring for graph in expected.graphs)
-    )
     for mode in (TRAINING, PREDICT):
         then, now = ({graph.layer: graph for graph in side.graphs if graph.mode == mode} for side in (expected, seen))
         for step in STEPS:
@@ -126,8 +134,6 @@ def _graphs(expected: Observation, seen: Observation, outcome: Outcome) -> Itera
             if what is None or layer in found or (layer in STEPS and found):
                 continue
             found.add(layer)
-            if older:
-                continue
             name, its = _called(layer), "its `call`"
             if layer in STEPS:
                 its = (
@@ -140,13 +146,8 @@ def _graphs(expected: Observation, seen: Observation, outcome: Outcome) -> Itera
                 f"neither a weight nor in a configuration{unseen}"
             )
             yield row_of(Group.STRUCTURE, f"{layer or 'model'} {what}", outcome, detail=detail)
-    if older and found:
-        detail = (
-            "the evidence is of an older reloadgate, which looked into graphs in another way: save or record the version again"
-        )
-        yield row_of(Group.STRUCTURE, "graphs", outcome, detail=detail)
     # What comes after a difference differs by it.
-    wired = next((one for one, other in pairs if one.wiring and other.wiring != one.wiring), None)
+    wired = next((one for one, other in pairs if other.wiring != one.wiring), None)
     if wired is not None and not found:
         detail = (
             f"{_called(wired.layer)} does what it did in the training process with other variables, or in another order: what "

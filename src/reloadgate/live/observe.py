@@ -20,7 +20,7 @@ import tensorflow as tf
 from keras.src.saving import saving_lib, serialization_lib
 
 from reloadgate.arrays import Array, ArrayWriter
-from reloadgate.evidence import CALL, PREDICT, TRAINING, Graph, Group, Kind, Observation, Optimizer, Variable
+from reloadgate.evidence import CALL, GRAPH_SCHEME, PREDICT, TRAINING, Graph, Group, Kind, Observation, Optimizer, Variable
 from reloadgate.formats.built import build_optimizer
 from reloadgate.live import hold
 from reloadgate.live.behaviour import Behaviour, RandomState, Run, Values, final_of, log_of, named_outputs, put_random_state
@@ -172,6 +172,7 @@ def observe(
         silent=silent(behaviour.reached),
         generators=tuple(sorted(drawn)),
         attributes=tuple(attributes),
+        graph_scheme=GRAPH_SCHEME,
     )
 
 
