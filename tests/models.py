@@ -665,8 +665,23 @@ class Called(layers.Layer):
     def call(self, x: Any) -> Any:
         import tensorflow as tf
 
-        ones = tf.ones((tf.shape(x)[0], 1))
-        return tf.nn.relu(self.looped(x) @ self.kernel) * ones
+        rows = tf.shape(x)[0] if x.shape[0] is None else x.shape[0]  # which of them depends on what it was traced for
+        return tf.nn.relu(self.looped(x) @ self.kernel) * tf.ones((rows, 1))
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Traced(layers.Layer):
+    """What it computes was traced once, when it was built, and `fit` has differentiated it."""
+
+    def build(self, shape: Any) -> None:
+        import tensorflow as tf
+
+        self.kernel = self.add_weight(shape=(shape[-1], shape[-1]), name="kernel")
+        spec = tf.TensorSpec((None, shape[-1]))
+        self._traced = tf.function(lambda x: tf.tanh(x @ self.kernel) @ self.kernel).get_concrete_function(spec)
+
+    def call(self, x: Any) -> Any:
+        return self._traced(x)
 
 
 @keras.saving.register_keras_serializable("reloadgate_tests")
@@ -732,8 +747,27 @@ def metering_twice() -> keras.Model:
     return model
 
 
-def numbered(layer: str) -> keras.Model:
-    return _answering(globals()[layer]())
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Calling(keras.Model):
+    """It is not called when it is loaded: nothing was traced then for batches of any size."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.called, self.last = Called(), layers.Dense(1)
+        self.called.build((None, 4))
+        self.last.build((None, 4))
+        self.built = True
+
+    def call(self, x: Any) -> Any:
+        return self.last(self.called(x))
+
+
+def numbered(name: str) -> keras.Model:
+    made = globals()[name]()
+    if not isinstance(made, keras.Model):
+        return _answering(made)
+    made.compile(keras.optimizers.Adam(0.01), "mse")
+    return made
 
 
 @keras.saving.register_keras_serializable("reloadgate_tests")
@@ -851,15 +885,17 @@ def choosing(which: bool = False) -> keras.Model:
 
 
 @keras.saving.register_keras_serializable("reloadgate_tests")
-class Shorter(Subclassed):
+class Shorter(keras.Model):
     """It forgets what it gives to a layer without weights, which is built when it is first called after a load."""
 
     def __init__(self, longest: Any = None, **options: Any) -> None:
         super().__init__(**options)
         self.shortening = Shortening(longest[0] if longest else 9)
+        self.net = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+        self.built = True
 
-    def call(self, x: Any, training: bool = False) -> Any:
-        return super().call(self.shortening(x))
+    def call(self, x: Any) -> Any:
+        return self.net(self.shortening(x))
 
     def get_config(self) -> dict[str, Any]:
         return {}

@@ -496,12 +496,12 @@ def test_layers_that_keras_names_anew_are_the_same_layers(keras: Any, models: An
     assert [f.row.subject for f in verdict.of(Status.NOTED) if f.row.group is Group.STRUCTURE] == ["configuration"]
 
 
-@pytest.mark.parametrize("layer", ["Called", "Summing", "Asserting", "Metering"])
+@pytest.mark.parametrize("name", ["Called", "Calling", "Traced", "Summing", "Asserting", "Metering"])
 def test_what_keras_numbers_and_tensorflow_has_traced_before_is_no_difference(
-    layer: str, keras: Any, models: Any, tmp_path: Path, check: Check
+    name: str, keras: Any, models: Any, tmp_path: Path, check: Check
 ) -> None:
-    models.numbered(layer)  # not the first of its kind in its process
-    model, batch = models.numbered(layer), models.data("numbered")
+    models.numbered(name)  # not the first of its kind in its process
+    model, batch = models.numbered(name), models.data("numbered")
     for rows in (8, 5):
         model.fit(*batch, batch_size=rows, verbose=0)
     recipe: dict[str, Any] = {"imports": ("models",), "code_path": (str(HERE),)}
