@@ -909,6 +909,24 @@ def test_graphs_that_another_version_looked_into_are_to_be_recorded_again(part: 
     assert [row.subject for row in found(of("b", 1), of("c", 1), "one")] != ["graphs"]
 
 
+@pytest.mark.parametrize("numbers", [("", "_1"), ("_2", "_10"), ("_8", "_9"), ("_9", "_10"), ("_10", "_11")])
+def test_several_logs_that_keras_numbers_are_held_against_each_other_in_the_order_of_their_numbers(
+    numbers: tuple[str, str], tmp_path: Path
+) -> None:
+    def of(*numbers: str) -> Changed:
+        return lambda o: replace(o, logs=tuple(replace(log, name=f"dense{n}") for n, log in zip(numbers, o.logs, strict=True)))
+
+    def found(name: str, *now: str) -> list[Row]:
+        rows = build(tmp_path / name, then=of("_9", "_10"), now=of(*now)).compare().rows
+        return [row for row in rows if row.group is Group.RESUME and row.outcome not in QUIET]
+
+    assert found("same", *numbers) == []
+    assert {(row.subject, row.outcome) for row in found("swapped", *reversed(numbers))} == {
+        ("dense_9 per step", Outcome.DIFFERS),
+        ("dense_10 per step", Outcome.DIFFERS),
+    }
+
+
 def test_logs_that_keras_numbers_in_every_process_are_held_against_each_other_by_what_is_left(tmp_path: Path) -> None:
     def under(number: str) -> Changed:
         return lambda o: replace(o, logs=tuple(replace(log, name=f"{log.name}{number}") for log in o.logs))

@@ -1,6 +1,7 @@
 """Rows of what a model does: predictions, determinism, resumed steps."""
 
 import math
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
@@ -143,16 +144,16 @@ OF_A_TEST = "val_"
 
 
 def _renumbered(then: Collection[str], now: Collection[str]) -> dict[str, str]:
-    """For names of logs that are not there on the other side, those that are the same but for Keras' numbers, in their order."""
-    left = _without_numbers(name for name in then if name not in now)
-    others = _without_numbers(name for name in now if name not in then)
-    pairs = [(others[key], names) for key, names in left.items() if len(others.get(key, ())) == len(names)]
-    return {other: name for pair in pairs for other, name in zip(*pair, strict=True)}
+    """Names of logs that are those of the other side but for Keras' numbers, paired in the order of the numbers."""
+    names, others = _without_numbers(then), _without_numbers(now)
+    pairs = [(others[key], names[key]) for key in names if len(others.get(key, ())) == len(names[key])]
+    return {other: name for pair in pairs for other, name in zip(*pair, strict=True) if other != name}
 
 
 def _without_numbers(names: Iterable[str]) -> dict[str, list[str]]:
+    """The names by what is left of them without Keras' numbers, each list in the order of the numbers: 9 before 10."""
     found: dict[str, list[str]] = {}
-    for name in names:
+    for name in sorted(names, key=lambda name: [int(number) for number in re.findall(r"\d+", name)]):
         found.setdefault(unnumbered(name), []).append(name)
     return found
 
