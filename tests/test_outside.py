@@ -123,6 +123,7 @@ def test_files_that_the_version_does_not_hold_are_named_whoever_opens_them(folde
     assert verdict.status is Status.UNVERIFIED
     found = [(f.row.group, f.row.subject) for f in verdict.of(Status.UNVERIFIED)]
     assert found == [("relocation", str(folder / "data" / name)) for name in READ]
+    assert all("copy the file into the version" in f.remedy for f in verdict.of(Status.UNVERIFIED))
 
 
 def test_a_file_that_the_configuration_names_is_named_though_nobody_hears_it_read(
@@ -143,8 +144,9 @@ def test_a_file_that_the_configuration_names_is_named_though_nobody_hears_it_rea
 
 def test_a_loader_that_reads_elsewhere_than_it_is_told_fails(folder: Path, check: Check) -> None:
     verdict = check(folder / "strayed/1")
-    found = [f.row for f in verdict.of(Status.FAIL)]
-    assert [(row.group, row.subject) for row in found] == [("relocation", str(folder / "strayed/1/model.keras"))]
+    (found,) = verdict.of(Status.FAIL)
+    assert (found.row.group, found.row.subject) == ("relocation", str(folder / "strayed/1/model.keras"))
+    assert "build every path from the directory" in found.remedy
 
 
 def test_what_nobody_hears_read_is_the_versions_all_the_same_where_the_loader_does_not_do_without(
@@ -167,8 +169,9 @@ def test_a_loader_that_gives_the_model_without_the_version_fails(
     model.save(version / "model.keras")
     code = (str(folder), str(HERE))
     reloadgate.record(model, version, probe=models.data("plain"), loader="loaders:retrained", code_path=code)
-    found = [f.row for f in check(version).of(Status.FAIL)]
-    assert [(row.group, row.subject) for row in found] == [("relocation", "an empty directory")]
+    (found,) = check(version).of(Status.FAIL)
+    assert (found.row.group, found.row.subject) == ("relocation", "an empty directory")
+    assert "fail where nothing is" in found.remedy
 
 
 @pytest.mark.parametrize("last", ["model", "older"])

@@ -1,4 +1,6 @@
-"""What to do about a row that does not pass: one sentence each, by group and outcome."""
+"""What to do about a row that does not pass: one sentence each, by what the row tells of its cause, else by group and outcome."""
+
+import re
 
 from reloadgate.comparison import Outcome, Row
 from reloadgate.evidence import UNSEEDED, Group
@@ -40,6 +42,10 @@ _REMEDIES: dict[tuple[Group, Outcome | None], str] = {
     (Group.STRUCTURE, None): "give the class a `get_config` that returns every argument of its constructor",
     (
         Group.WEIGHTS,
+        Outcome.EXTRA,
+    ): "load into the architecture that was saved: the reloaded model, or the file, has a variable that the saved model had not",
+    (
+        Group.WEIGHTS,
         Outcome.SWAPPED,
     ): "hold the layers under names or in an order that does not depend on how they are made",
     (
@@ -47,13 +53,17 @@ _REMEDIES: dict[tuple[Group, Outcome | None], str] = {
         Outcome.MISSING,
     ): "create the variable with `self.add_weight`, in a layer that the model holds as an attribute",
     (Group.WEIGHTS, None): (
-        "the file holds other weights: save after the last `fit`, into a version of its own; the state of a stateful RNN is in "
-        "no file of Keras: call its `reset_state` before you save"
+        "the file holds other weights, or the loader restored none of them: save after the last `fit`, into a version of its "
+        "own, and let a loader assert that it restored all"
     ),
     (Group.ASSETS, None): "save the whole model as `.keras`: weights alone do not carry vocabularies and statistics",
     (Group.COMPILE, None): ("save the compiled model as `.keras`; give custom losses, metrics and schedules a full `get_config`"),
     (Group.OPTIMIZER, None): (
         "save the compiled model with its built optimizer as `.keras`; without its state training starts its moments anew"
+    ),
+    (Group.OPTIMIZER, Outcome.DIFFERS): (
+        "the file holds the optimizer of another moment, or the loader restored nothing of it: save the compiled model as "
+        "`.keras`, after the last `fit`, into a version of its own"
     ),
     (Group.RANDOM_STATE, None): (
         "Keras stores no seed generator: keep the version's evidence and the policy `random_state: version`"
@@ -68,7 +78,10 @@ _REMEDIES: dict[tuple[Group, Outcome | None], str] = {
     ),
     (Group.DETERMINISM, None): "give every random operation a seed, or keep it out of inference",
     (Group.RELOCATION, Outcome.UNCHECKED): UNHELD,
-    (Group.RELOCATION, None): "the model reads something beside its artifact by path: save it with the model",
+    (Group.RELOCATION, None): (
+        "something of the model is not in its artifact: where the rows of structure and weights name nothing, it reads a file by "
+        "path; save that with the model"
+    ),
     (Group.AGREEMENT, Outcome.BROKEN): (
         "save in a format that can do what the policy requires (`.keras` resumes), or set `requires` to infer"
     ),
@@ -85,13 +98,105 @@ _REMEDIES: dict[tuple[Group, Outcome | None], str] = {
     (Group.EXPECTATIONS, Outcome.UNCHECKED): "mend the suite: it must name columns and rows that there are",
     (Group.EXPECTATIONS, None): "the policy holds, and a suite of your own does not: mend the model, or change what it expects",
     (Group.RESUME, None): (
-        "look at the rows of optimizer and compile first; where they are the same, a loss, schedule or layer keeps state "
-        "that is not saved"
+        "look at the rows of weights, optimizer and compile first; where they are the same, a loss, schedule or layer keeps "
+        "state that is not saved"
     ),
 }
 
 
 UNSEEDED_REMEDY = "use keras.random with a SeedGenerator in the place of tf.random: its state is kept, and put back"
+
+_CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
+    Group.INSPECT: (
+        (
+            r"\[(undeclared-class|lambda|pickle|graph-operation|nonfinite|missing-optimizer|symlink|too-\w+)\]",
+            "the file is whole, and holds what is not loaded unasked: do what the row says of it, and save the version again; "
+            "where the file is not yours, load it nowhere",
+        ),
+    ),
+    Group.LOAD: (
+        (
+            "Python lambda",
+            "write the lambda as a function that is registered with `@keras.saving.register_keras_serializable`: Keras loads no "
+            "lambda from a file",
+        ),
+        (
+            "File not found|No such file|FileNotFoundError",
+            "a file is not there, or is cut: take the version back (`dvc checkout --force`, `dvc pull`); a loader must open what "
+            "lies below the directory that it is given",
+        ),
+        (
+            "Skipping variable loading for optimizer",
+            "have the optimizer built on the same variables on both sides: build it before `load_weights`, `compile` again where "
+            "`trainable` changed, and give `compile` a `LossScaleOptimizer` where the policy is mixed_float16",
+        ),
+        (
+            "variables, but received|could not be loaded",
+            "the file holds other variables than the model that reads it (`*.weights.h5` is for weights alone): save the whole "
+            "model as `.keras`, or build the same one before its weights are loaded",
+        ),
+    ),
+    Group.STRUCTURE: (
+        ("another version of reloadgate", "save or record the version again with this version of reloadgate"),
+        (
+            "not one of its `variables`",
+            "take an optimizer whose state is all in its `variables`: of this one a part is in no file of Keras",
+        ),
+        (
+            "which Keras does not track",
+            "create the variable with `self.add_weight`, in a layer that the model holds as an attribute, a list or a dict",
+        ),
+        (
+            "^(train|test) step ",
+            "mend what is said of compile and optimizer first; where they are the same, the loss, the optimizer, a metric or the "
+            "model's class depends on something that its `get_config` does not return",
+        ),
+        (
+            " wiring$",
+            "hold the layers under names or in an order that does not depend on how they are made, and let `get_config` return "
+            "what says which goes where",
+        ),
+        (
+            " (operations|constants)$",
+            "let `get_config` return all that `call` depends on; save adapted layers whole, as `.keras`; where a lambda or "
+            "function takes a value from around it, write a layer with that value as an argument",
+        ),
+    ),
+    Group.WEIGHTS: (
+        ("/states/", "the state of a stateful RNN is in no file of Keras: call its `reset_state` before you save"),
+        (
+            "/replicas/",
+            "have the replicas hold the same before you save: `BatchNormalization(synchronized=True)`, or an aggregation for the "
+            "variable",
+        ),
+        (
+            "not stored/",
+            "Keras' saver goes past this variable: hold its layer as an attribute of the model, and merge what LoRA adds",
+        ),
+    ),
+    Group.COMPILE: (("LossScaleOptimizer", "give `compile` a `LossScaleOptimizer` around the optimizer, also when you train"),),
+    Group.RANDOM_STATE: (("whose state nobody keeps", UNSEEDED_REMEDY),),
+    Group.RELOCATION: (
+        (
+            "^an empty directory",
+            "let the loader read the version that it is given, and fail where nothing is: a checkpoint's `restore(None)` does "
+            "nothing, and says nothing",
+        ),
+        (
+            "outside of the version",
+            "copy the file into the version and let the loader read it there; code and what belongs to it goes below `code_path`",
+        ),
+        ("given another directory", "let the loader build every path from the directory that it is given"),
+    ),
+    Group.RESUME: (
+        (
+            "Unknown variable",
+            "the optimizer came back for other variables: save the compiled model as `.keras` (`.h5` gives back none that can go "
+            "on), and `compile` again after `trainable` changed",
+        ),
+    ),
+}
+"""By group: what a row tells of its cause, as a pattern in its subject, detail or what was seen, and what to do about that."""
 
 UNLOOKED = "mend what is named first: nothing of this was looked at before that"
 
@@ -108,7 +213,13 @@ def remedy(row: Row) -> str:
     if UNSEEDED in row.detail:
         return UNSEEDED_REMEDY
     return (
-        _REMEDIES.get((row.group, row.outcome))
+        _of_cause(row)
+        or _REMEDIES.get((row.group, row.outcome))
         or _REMEDIES.get((row.group, None))
         or _REMEDIES[Group.EVIDENCE, Outcome.UNCHECKED]
     )
+
+
+def _of_cause(row: Row) -> str | None:
+    told = "\n".join((row.subject, row.detail, row.seen))
+    return next((mend for cause, mend in _CAUSES.get(row.group, ()) if re.search(cause, told, re.MULTILINE)), None)

@@ -43,18 +43,21 @@ def _untracked(expected: Side, seen: Side, outcome: Outcome) -> Iterator[Row]:
     for key in sorted({*then, *now}):
         if key in then and key in now and then[key].value.sha256 == now[key].value.sha256:
             continue
-        layer = key.split("/", 1)[1].rpartition("/")[0]
-        if layer in STEPS:
+        owner, path = key.removeprefix("untracked/").rpartition("/")[0], (then.get(key) or now[key]).path
+        if owner in STEPS:
             detail = (
-                f"the {layer} uses the variable {(then.get(key) or now[key]).path}, which Keras does not track: it is "
-                "another after the reload, or gone. Make it with add_weight, in a layer or the model itself"
+                f"the {owner} uses the variable {path}, which Keras does not track: it is another after the reload, or gone. "
+                "Make it with add_weight, in a layer or the model itself"
             )
             yield row_of(Group.STRUCTURE, key, Outcome.UNCHECKED, detail=detail)
             continue
-        detail = (
-            f"the layer {layer} uses the variable {(then.get(key) or now[key]).path}, which Keras does not track, so no artifact "
-            "holds it: make it with add_weight, in an attribute that is set after super().__init__()"
-        )
+        if key.startswith("untracked/"):
+            detail = (
+                f"{_called(owner)} uses the variable {path}, which Keras does not track, so no artifact holds it: make it with "
+                "add_weight, in an attribute that is set after super().__init__()"
+            )
+        else:
+            detail = f"the {owner} uses the variable {path}, which is not one of its `variables`, so no artifact holds it"
         yield row_of(Group.STRUCTURE, key, outcome, detail=detail)
 
 

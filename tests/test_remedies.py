@@ -1,0 +1,140 @@
+"""Remedies: a row that tells its cause is answered by what mends that cause, and not by what mends the usual one of its group.
+
+Those of what only a reload finds are asserted where it is reloaded (`test_outside.py`, `test_engine.py`).
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builders import DECODER, ENCODER, MEAN, STATE, UNTRACKED, Changed, build, row, values
+from reloadgate.comparison import Outcome
+from reloadgate.evidence import GRAPH_SCHEME, TRAIN_STEP, Group, Observation
+from reloadgate.inspection import said
+from reloadgate.inspection.found import Report
+from reloadgate.remedies import remedy
+
+LAMBDA = "ValueError: Requested the deserialization of a `Lambda` layer whose `function` is a Python lambda. This carries"
+GONE = "ValueError: File not found: filepath=models/m/1.0.0/model.keras. Please ensure the file is an accessible `.keras` zip"
+SKIPPED = "UserWarning: Skipping variable loading for optimizer 'adam', because it has 2 variables whereas the saved has 10"
+OTHERS = "ValueError: A total of 3 objects could not be loaded. Example error message for object <Dense name=dense, built=True>"
+UNKNOWN = "ValueError: Unknown variable: <Variable path=sequential/hidden/kernel, shape=(4, 8), dtype=float32>. This optimizer"
+
+
+@pytest.mark.parametrize(
+    ("group", "seen", "told"),
+    [
+        (Group.LOAD, LAMBDA, "write the lambda as a function"),
+        (Group.LOAD, GONE, "`dvc pull`"),
+        (Group.LOAD, SKIPPED, "`compile` again where `trainable` changed"),
+        (Group.LOAD, OTHERS, "other variables than the model"),
+        (Group.LOAD, "ValueError: Unknown layer: 'Net'", "register custom classes"),
+        (Group.RESUME, UNKNOWN, "`.h5` gives back none"),
+        (Group.RESUME, "ValueError: something else", "look at the rows of weights"),
+    ],
+)
+def test_what_keras_says_has_the_remedy_of_its_cause(group: Group, seen: str, told: str) -> None:
+    assert told in remedy(row(group, Outcome.BROKEN, seen=seen))
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [("truncated", "is damaged"), ("undeclared-class", "is whole"), ("pickle", "is whole"), ("too-deep", "is whole")],
+)
+def test_what_inspection_refuses_is_called_damaged_only_where_it_is(code: str, told: str) -> None:
+    report = Report("model.keras")
+    report.refuse(code, "config.json", "what it found")
+    assert told in remedy(row(Group.INSPECT, Outcome.BROKEN, detail=said(report.findings[0])))
+
+
+def of_graphs(layer: str, **changed: str) -> Changed:
+    return lambda o: replace(o, graphs=tuple(replace(g, **changed) if g.layer == layer else g for g in o.graphs))
+
+
+def as_key(old: str, new: str) -> Changed:
+    """A variable under another key."""
+    return lambda o: replace(o, variables=tuple(replace(v, key=new) if v.key == old else v for v in o.variables))
+
+
+def without(key: str) -> Changed:
+    return lambda o: replace(o, variables=tuple(v for v in o.variables if v.key != key))
+
+
+def of_another_scheme(observation: Observation) -> Observation:
+    return replace(OTHER_CONSTANTS(observation), graph_scheme=GRAPH_SCHEME + 1)
+
+
+def scaled(observation: Observation) -> Observation:
+    """The loss scale that `compile` adds under mixed precision."""
+    (one,) = observation.optimizers
+    config = {**one.config, "class_name": "LossScaleOptimizer"}
+    return replace(observation, optimizers=(replace(one, class_name="LossScaleOptimizer", config=config),))
+
+
+def moved(key: str) -> dict[str, Any]:
+    """Other values after the reload."""
+    return {f"before/{key}": values()[f"before/{key}"] + 1}
+
+
+OTHER = "d" * 64
+OTHER_CONSTANTS = of_graphs(TRAIN_STEP, constants=OTHER)
+PRODUCT = as_key(UNTRACKED, "optimizer/_u_product")
+UNSTORED = as_key(DECODER, "not stored/0")
+REPLICA = f"{DECODER}/replicas/1"
+
+
+@pytest.mark.parametrize(
+    ("group", "subject", "told", "made"),
+    [
+        (
+            Group.STRUCTURE,
+            "layers/encoder constants",
+            "return all that `call`",
+            {"now": of_graphs("layers/encoder", constants=OTHER)},
+        ),
+        (
+            Group.STRUCTURE,
+            "layers/encoder operations",
+            "return all that `call`",
+            {"now": of_graphs("layers/encoder", operations=OTHER)},
+        ),
+        (
+            Group.STRUCTURE,
+            "layers/encoder wiring",
+            "an order that does not depend",
+            {"now": of_graphs("layers/encoder", wiring=OTHER)},
+        ),
+        (Group.STRUCTURE, "train step constants", "compile and optimizer first", {"now": OTHER_CONSTANTS}),
+        (Group.STRUCTURE, "graphs", "with this version of reloadgate", {"now": of_another_scheme}),
+        (Group.STRUCTURE, UNTRACKED, "`self.add_weight`", {"changed": moved(UNTRACKED)}),
+        (
+            Group.STRUCTURE,
+            "optimizer/_u_product",
+            "all in its `variables`",
+            {"then": PRODUCT, "now": PRODUCT, "changed": moved(UNTRACKED)},
+        ),
+        (Group.WEIGHTS, STATE, "`reset_state`", {"changed": moved(STATE)}),
+        (
+            Group.WEIGHTS,
+            REPLICA,
+            "`BatchNormalization(synchronized=True)`",
+            {"then": as_key(MEAN, REPLICA), "now": without(MEAN)},
+        ),
+        (
+            Group.WEIGHTS,
+            "not stored/0",
+            "goes past this variable",
+            {"then": UNSTORED, "now": UNSTORED, "changed": moved(DECODER)},
+        ),
+        (Group.WEIGHTS, ENCODER, "or the loader restored none", {"changed": moved(ENCODER)}),
+        (Group.COMPILE, "optimizer class", "around the optimizer", {"then": scaled}),
+    ],
+)
+def test_what_a_comparison_finds_has_the_remedy_of_its_cause(
+    group: Group, subject: str, told: str, made: dict[str, Any], tmp_path: Path
+) -> None:
+    rows = build(tmp_path, **made).compare().rows
+    (found,) = {remedy(one) for one in rows if (one.group, one.subject) == (group, subject) and one.outcome is not Outcome.SAME}
+    assert told in found
