@@ -10,7 +10,7 @@ from typing import Any
 
 from reloadgate.policy import read_yaml
 from reloadgate.probe import Probe, map_leaves
-from stages.zoo import MODELS, Settings
+from stages import zoo
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 def untrained(name: str) -> Any:
     """The compiled model of that name."""
     train = Probe.read(ROOT / "data/prepared" / name / "train.npz")
-    return MODELS[name](Settings(**read_yaml(ROOT / "params.yaml")["models"][name]), tensors(train.x), train.y)
+    settings = zoo.Settings(**read_yaml(ROOT / "params.yaml")["models"][name])
+    return zoo.build(name, settings, tensors(train.x), train.y)
 
 
 def tensors(inputs: Any) -> Any:
@@ -28,4 +29,4 @@ def tensors(inputs: Any) -> Any:
     return map_leaves(tf.constant, inputs)
 
 
-digits, diabetes, wine, parity, languages, weather = (partial(untrained, name) for name in MODELS)
+digits, diabetes, wine, parity, languages, weather = (partial(untrained, name) for name in zoo.NAMES)

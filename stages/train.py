@@ -21,7 +21,6 @@ from reloadgate.policy import read_yaml
 from reloadgate.probe import Probe
 from reloadgate.project import MODELS, PARAMS, RECORDS, REPORTS
 from reloadgate.report import begin
-from stages.datasets import PARTS
 
 THREADS = 2
 """Fixed, because another number of threads gives other bits."""
@@ -43,11 +42,11 @@ def main(name: str) -> None:
     from stages import zoo
     from stages.builders import tensors
 
-    settings, build = zoo.Settings(**read_yaml(PARAMS)["models"][name]), zoo.MODELS[name]
+    settings = zoo.Settings(**read_yaml(PARAMS)["models"][name])
     keras.utils.set_random_seed(settings.seed)
-    train, test, probe = (Probe.read(Path("data/prepared") / name / f"{part}.npz") for part in PARTS)
+    train, test, probe = (Probe.read(Path("data/prepared") / name / f"{part}.npz") for part in ("train", "test", "probe"))
     x, y, held_out = tensors(train.x), train.y, (tensors(test.x), test.y)
-    model = build(settings, x, y)
+    model = zoo.build(name, settings, x, y)
     history = model.fit(x, y, validation_data=held_out, batch_size=settings.batch_size, epochs=settings.epochs, verbose=2)
     reloadgate.save(
         model,
@@ -55,7 +54,7 @@ def main(name: str) -> None:
         probe=probe,
         formats=settings.formats,
         builder=f"stages.builders:{name}",
-        imports=(build.__module__,),
+        imports=(zoo.module_of(name),),
         records=RECORDS,
     )
     _write_metrics(name, model.evaluate(*held_out, verbose=0, return_dict=True))

@@ -98,10 +98,10 @@ def trained(keras: Any, tables: Any, tmp_path_factory: pytest.TempPathFactory) -
     for name, (x, y) in tables.items():
         settings = zoo.Settings(version="1.0.0", seed=1, epochs=8, batch_size=32, learning_rate=0.002)
         keras.utils.set_random_seed(settings.seed)
-        model = zoo.MODELS[name](settings, x, y)
+        model = zoo.build(name, settings, x, y)
         model.fit(x, y, batch_size=settings.batch_size, epochs=2, verbose=0)
         versions[name] = reloadgate.save(
-            model, folder / "models" / name / "1.0.0", probe=(x[:48], y[:48]), imports=("stages.zoo",), location="any",
+            model, folder / "models" / name / "1.0.0", probe=(x[:48], y[:48]), imports=(zoo.module_of(name),), location="any",
             code_path=(str(ROOT),), records=folder / "records",
         )  # fmt: skip
     return versions

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from stages.zoo.settings import Settings
+from stages.zoo import Settings
 
 
 def build(settings: Settings, x: Any, y: Any) -> keras.Model:

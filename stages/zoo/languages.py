@@ -3,17 +3,17 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 
-from stages.tables import LANGUAGES
-from stages.zoo.settings import Settings
+from stages.zoo import Settings
 
 LETTERS = 40
 """Letters of a name that are read; few names have more."""
 
 
 def build(settings: Settings, x: Any, y: Any) -> keras.Model:
-    """x text (n,), y int64 (n,), output (n, 10) logits."""
+    """x text (n,), y int64 (n,), output (n, languages) logits."""
     vectorization = layers.TextVectorization(
         standardize="lower", split="character", output_sequence_length=LETTERS, name="letters"
     )
@@ -25,7 +25,7 @@ def build(settings: Settings, x: Any, y: Any) -> keras.Model:
             layers.Embedding(vectorization.vocabulary_size(), 16, mask_zero=True, name="embedding"),
             layers.Bidirectional(layers.GRU(32, name="gru"), name="both_ways"),
             layers.Dropout(0.3, seed=settings.seed, name="dropout"),
-            layers.Dense(len(LANGUAGES), name="language"),
+            layers.Dense(len(np.unique(y)), name="language"),
         ],
         name="languages",
     )

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from stages.zoo.settings import Settings
+from stages.zoo import Settings
 
 HALF = "mixed_float16"
 """Computes in float16 and keeps its variables in float32."""

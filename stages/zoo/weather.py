@@ -5,8 +5,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from stages.tables import WEATHER
-from stages.zoo.settings import Settings
+from stages.zoo import Settings
 
 
 def build(settings: Settings, x: Any, y: Any) -> keras.Model:
@@ -14,7 +13,8 @@ def build(settings: Settings, x: Any, y: Any) -> keras.Model:
     days = x["measures"].shape[1]
     normalization = layers.Normalization(name="normalization")
     normalization.adapt(x["measures"])
-    lookup = layers.StringLookup(vocabulary=WEATHER, name="kinds")
+    lookup = layers.StringLookup(name="kinds")
+    lookup.adapt(x["weather"])
     measures = keras.Input((days, 4), name="measures")
     weather = keras.Input((days,), dtype="string", name="weather")
     kinds = layers.Embedding(lookup.vocabulary_size(), 3, name="embedding")(lookup(weather))

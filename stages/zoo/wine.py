@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from stages.zoo.settings import Settings
+from stages.zoo import Settings
 
 
 @keras.saving.register_keras_serializable("reloadgate")
