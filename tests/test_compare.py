@@ -600,7 +600,6 @@ def test_what_could_not_be_observed_is_unchecked_and_what_fails_only_after_the_r
 @pytest.mark.parametrize(
     ("message", "outcomes"),
     [
-        ("Skipping variable loading for optimizer 'adam', because it has 10 variables", [Outcome.BROKEN]),
         ("something that nobody has seen before", [Outcome.NOTED]),
         ("__array__ implementation doesn't accept a copy keyword", []),
     ],
@@ -608,6 +607,26 @@ def test_what_could_not_be_observed_is_unchecked_and_what_fails_only_after_the_r
 def test_warnings_of_the_load_are_classified(tmp_path: Path, message: str, outcomes: list[Outcome]) -> None:
     built = build(tmp_path, warnings=(Warned(category="UserWarning", message=message),))
     assert [row.outcome for row in found(built, Group.LOAD, "warning")] == outcomes
+
+
+@pytest.mark.parametrize("lost", [None, ENCODER, MOMENTUM, VOCABULARY])
+def test_what_keras_says_it_did_not_restore_is_broken_where_state_is_another_and_else_noted(
+    lost: str | None, tmp_path: Path
+) -> None:
+    """A loader may have given it by other means."""
+    said = "Skipping variable loading for optimizer 'adam', because it has 10 variables"
+    array = f"asset/{lost}" if lost == VOCABULARY else f"before/{lost}"
+    changed = {array: np.zeros_like(values()[array])} if lost else {}
+    built = build(tmp_path, warnings=(Warned(category="UserWarning", message=said),), changed=changed)
+    row = only(built, Group.LOAD, "warning")
+    assert row.outcome is (Outcome.BROKEN if lost else Outcome.NOTED)
+    assert ("came back nevertheless" in row.detail) is (lost is None)
+
+
+def test_what_keras_says_it_did_not_restore_is_broken_where_nothing_was_observed(tmp_path: Path) -> None:
+    warned = (Warned(category="UserWarning", message="A total of 2 objects could not be loaded"),)
+    built = build(tmp_path, warnings=warned, observation=None, error="TypeError: no model", loaded=False)
+    assert only(built, Group.LOAD, "warning").outcome is Outcome.BROKEN
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,11 @@ CODE = """
     def strayed(version):
         return keras.models.load_model(HERE / "strayed/1/model.keras")
 
+    def numbered(version):
+        name = keras.layers.Embedding(1, 1).name
+        assert name == "embedding", f"nothing was saved as {name}"
+        return keras.models.load_model(version / "model.keras")
+
     def unheard(version):
         with tempfile.TemporaryDirectory() as folder:
             copied = Path(folder) / "model.keras"
@@ -82,7 +87,7 @@ CODE = """
 """
 
 
-LOADERS = ("contained", "reaching", "strayed", "unheard")
+LOADERS = ("contained", "numbered", "reaching", "strayed", "unheard")
 READ = ("checkpoint.index", "copied.txt", "hdf5.h5", "python.txt", "rows.db", "tensorflow.txt")
 
 
@@ -116,6 +121,12 @@ def test_what_lies_beside_its_code_or_is_read_while_that_is_imported_is_the_load
     """And what is the system's."""
     verdict = check(folder / "contained/1")
     assert verdict.status is Status.PASS, [f.message for f in verdict.of(Status.UNVERIFIED)]
+
+
+def test_a_loader_that_finds_by_the_names_that_keras_numbers_passes(folder: Path, check: Check) -> None:
+    """They are numbered on within a process, and it is loaded more than once there."""
+    verdict = check(folder / "numbered/1")
+    assert verdict.status is Status.PASS, [f.message for f in verdict.of(Status.FAIL)]
 
 
 def test_files_that_the_version_does_not_hold_are_named_whoever_opens_them(folder: Path, check: Check) -> None:

@@ -36,7 +36,7 @@ from reloadgate.formats import FORMATS, h5, own, saved_model
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.project import Subject, VersionRecord, artifacts_of, folder_of
 from reloadgate.rows import Side, log_values, row_of
-from reloadgate.state_rows import compile_rows, inner_optimizer, note_rows, stored_rows, structure_rows, variable_rows
+from reloadgate.state_rows import compile_rows, note_rows, stored_rows, structure_rows, variable_rows
 from reloadgate.text import error_line
 from reloadgate.unheld_rows import unheld_rows
 
@@ -49,8 +49,7 @@ HEALTHY_WARNINGS = (
 )
 """Parts of warnings that come with healthy round trips."""
 
-OF_AN_OPTIMIZER = "Skipping variable loading for optimizer"
-LOSING_WARNINGS = (OF_AN_OPTIMIZER, "could not be loaded", "Skipping nested container")
+LOSING_WARNINGS = ("Skipping variable loading for optimizer", "could not be loaded", "Skipping nested container")
 """Parts of warnings that say that state was not restored."""
 
 REBUILT = (own.NAME, h5.NAME, *(name for name, form in FORMATS.items() if form.NEEDS_BUILDER))
@@ -225,7 +224,14 @@ def compare_evidence(
 ) -> Iterator[Row]:
     """Rows for everything that can be compared of one artifact, in the order of the groups."""
     yield from _files(saved, reloaded)
-    yield from fresh_rows(reloaded, several=any(map(inner_optimizer, saved.observation.assets)))
+    rows = list(_observed(saved, theirs, reloaded, ours))
+    state = [row for row in rows if row.group in OF_STATE]
+    yield from fresh_rows(reloaded, restored=bool(state) and all(row.outcome in HOLDING_STILL for row in state))
+    yield from rows
+
+
+def _observed(saved: SavedEvidence, theirs: ArrayReader, reloaded: ReloadedEvidence, ours: ArrayReader | None) -> Iterator[Row]:
+    """Rows of what was observed on both sides: none where nothing loaded."""
     if reloaded.observation is None or ours is None:
         return
     infers = reloaded.artifact.capability is Capability.INFER
@@ -261,6 +267,9 @@ OF_TRAINING = ("loss/", "metrics/", "weighted_metrics/", "compile_")
 OF_STEPS = tuple(f"untracked/{step}/" for step in STEPS)
 """So do keys of variables that only they use."""
 
+OF_STATE = (Group.STRUCTURE, Group.WEIGHTS, Group.ASSETS, Group.OPTIMIZER)
+"""Groups of what loading gives back."""
+
 HOLDING_STILL = (Outcome.SAME, Outcome.NOTED, Outcome.SKIPPED, Outcome.NOT_EXERCISED)
 
 
@@ -291,14 +300,15 @@ def _inferring(observation: Observation, form: str = "") -> Observation:
     )
 
 
-def fresh_rows(reloaded: ReloadedEvidence, several: bool = False) -> Iterator[Row]:
+def fresh_rows(reloaded: ReloadedEvidence, restored: bool = False) -> Iterator[Row]:
     """Rows of what the fresh process found without looking at saved evidence.
 
     Args:
-        several: models within the model have optimizers too, and Keras does not say which one it warns of.
+        restored: all state came back, whatever Keras warned of on the way: a loader may give by other means what Keras could
+            not, and a model within the model may have an optimizer of its own.
     """
     yield from _tried(reloaded)
-    yield from _load(reloaded, several)
+    yield from _load(reloaded, restored)
 
 
 def environment_changes(saved: Environment, reloaded: Environment | None) -> tuple[str, ...]:
@@ -327,7 +337,7 @@ def _files(saved: SavedEvidence, reloaded: ReloadedEvidence) -> Iterator[Row]:
             )  # fmt: skip
 
 
-def _load(reloaded: ReloadedEvidence, several: bool) -> Iterator[Row]:
+def _load(reloaded: ReloadedEvidence, restored: bool) -> Iterator[Row]:
     refused = any(check.group is Group.INSPECT and check.tried is Tried.BROKEN for check in reloaded.checks)
     if refused and not reloaded.loaded:
         yield row_of(Group.LOAD, "", Outcome.UNCHECKED, detail=reloaded.error)
@@ -339,11 +349,12 @@ def _load(reloaded: ReloadedEvidence, several: bool) -> Iterator[Row]:
         text = f"{warned.category}: {warned.message}"
         if any(part in warned.message for part in HEALTHY_WARNINGS):
             continue
-        losing = any(part in warned.message for part in LOSING_WARNINGS if part != OF_AN_OPTIMIZER or not several)
-        yield row_of(
-            Group.LOAD, "warning", Outcome.BROKEN if losing else Outcome.NOTED, seen=text,
-            detail="Keras says that it did not restore all" if losing else "",
-        )  # fmt: skip
+        outcome, detail = Outcome.NOTED, ""
+        if any(part in warned.message for part in LOSING_WARNINGS):
+            outcome, detail = Outcome.BROKEN, "Keras says that it did not restore all"
+            if restored:
+                outcome, detail = Outcome.NOTED, f"{detail}; all state came back nevertheless"
+        yield row_of(Group.LOAD, "warning", outcome, seen=text, detail=detail)
 
 
 def _tried(reloaded: ReloadedEvidence) -> Iterator[Row]:

@@ -1,6 +1,6 @@
 """An artifact loaded a second and a third time: from another path, and as the loaded model was saved again."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from reloadgate.evidence import SERVE, Artifact, Capability, Check, Group, Obser
 from reloadgate.formats import own
 from reloadgate.live.behaviour import RandomState
 from reloadgate.live.catalog import STORED
+from reloadgate.live.hold import number_after
 from reloadgate.live.look import as_inputs
 from reloadgate.live.observe import GLANCED, glance
 from reloadgate.live.served import glance_served
@@ -27,6 +28,7 @@ class Again:
         expected: of the saved model; None where there is none.
         folder: where it may be saved again.
         random_state: what was put in place before the first load predicted.
+        names: how far Keras had numbered names before the first load: a loader may find by them what it restores.
     """
 
     def __init__(
@@ -39,10 +41,11 @@ class Again:
         expected: Observation | None,
         folder: Path,
         random_state: RandomState,
+        names: Mapping[str, int],
     ) -> None:
         self._form, self._recipe, self._probe = form, recipe, probe
         self._inputs = as_inputs(probe.x)
-        self._observed, self._expected, self._random_state = observed, expected, random_state
+        self._observed, self._expected, self._random_state, self._names = observed, expected, random_state, names
         self._written = folder / f"again-{form.FILE}"
         reason = "only your own code writes this artifact" if form is own else form.CANNOT
         self._writes = form is not own and artifact.capability is not Capability.INFER
@@ -90,6 +93,7 @@ class Again:
 
     def _differs(self, path: Path, first: Callable[[Any], None] | None = None) -> str:
         """What differs between the model at a path and the one that was observed: its variables, and its predictions."""
+        number_after(self._names)
         model = self._form.load(path, self._recipe, self._inputs)
         if first:
             first(model)

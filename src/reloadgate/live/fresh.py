@@ -43,6 +43,7 @@ from reloadgate.live.again import Again
 from reloadgate.live.catalog import quick_walks
 from reloadgate.live.declared import declared
 from reloadgate.live.environment import compute_as, environment
+from reloadgate.live.hold import names_given
 from reloadgate.live.look import as_inputs
 from reloadgate.live.observe import observe
 from reloadgate.live.outside import of_version, outside, strayed, tell_of_opens
@@ -177,6 +178,7 @@ def _reload(
     inputs = as_inputs(probe.x) if probe.rows else None
     behaves = depth is not Depth.STATE
     opened()
+    names = names_given()
     with _catching_warnings(loaded.warnings):
         try:
             model = form.load(first, recipe, inputs)
@@ -213,7 +215,7 @@ def _reload(
         age_otherwise(version, private)
     else:
         private.rename(moved)
-    once_more = Again(form, artifact, recipe, probe, loaded.observation, expected, folder, random_state)
+    once_more = Again(form, artifact, recipe, probe, loaded.observation, expected, folder, random_state, names)
     loaded.checks.extend(once_more.checks(other))
     if form is own:
         loaded.checks.extend(strayed(opened(), version))

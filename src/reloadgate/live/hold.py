@@ -8,6 +8,7 @@ import contextlib
 import copy
 import logging
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -93,10 +94,21 @@ class Held:
                 self.values.pop(id(component), None)
 
 
+def names_given() -> Mapping[str, int]:
+    """How far Keras has numbered the names that it gives in this process."""
+    given: Mapping[str, int] = copy.copy(global_state.get_global_attribute("object_name_uids", defaultdict(int)))
+    return given
+
+
+def number_after(names: Mapping[str, int]) -> None:
+    """Let Keras number on from there."""
+    global_state.set_global_attribute("object_name_uids", copy.copy(names))
+
+
 @contextmanager
 def held(model: Any, listed: Catalog) -> Iterator[Held]:
     """Hold a model and the process' random state while the block runs, then put everything back."""
-    names = copy.copy(global_state.get_global_attribute("object_name_uids"))
+    names = names_given()
     state = Held(model, listed)
     with state.generators.held():
         try:
@@ -104,8 +116,7 @@ def held(model: Any, listed: Catalog) -> Iterator[Held]:
         finally:
             state.put_back()
             state.attributes.put_back()
-            if names is not None:
-                global_state.set_global_attribute("object_name_uids", names)
+            number_after(names)
 
 
 @contextmanager
