@@ -912,6 +912,23 @@ def test_names_of_inputs_that_changed_places_fail_also_where_the_model_was_built
     assert [row.subject for row in rows if row.outcome is Outcome.CHANGED] == ["names of inputs"] * swapped
 
 
+@pytest.mark.parametrize(
+    ("then", "now", "rebuilt", "outcome"),
+    [
+        ("Sequential", "Functional", True, Outcome.NOTED),
+        ("Functional", "Sequential", True, Outcome.NOTED),
+        ("Sequential", "Functional", False, Outcome.CHANGED),
+        ("Sequential", "Net", True, Outcome.CHANGED),
+        ("Functional", "Functional", True, Outcome.SAME),
+    ],
+)
+def test_the_same_layers_may_be_built_again_as_another_class_of_keras(
+    then: str, now: str, rebuilt: bool, outcome: Outcome
+) -> None:
+    first, other = (replace(observed(values())[0], class_name=name) for name in (then, now))
+    assert [row.outcome for row in structure_rows(first, other, rebuilt) if row.subject == "class"] == [outcome]
+
+
 @pytest.mark.parametrize("part", ["operations", "constants", "wiring"])
 def test_graphs_that_another_version_looked_into_are_to_be_recorded_again(part: str, tmp_path: Path) -> None:
     def of(digest: str, scheme: int) -> Changed:

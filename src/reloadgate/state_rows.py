@@ -43,6 +43,9 @@ LOSS_SCALE = (
     "`compile` a `LossScaleOptimizer`"
 )
 
+PLAIN = {"Sequential", "Functional"}
+"""Classes of models that are nothing but their layers."""
+
 WITHIN = ("inner_optimizer", "optimizer_map", "default_optimizer")
 """Settings of an optimizer that hold others."""
 
@@ -104,7 +107,10 @@ def _hidden_rows(stored: Mapping[str, str], known: Mapping[str, Variable], seen:
 
 
 def structure_rows(expected: Observation, seen: Observation, rebuilt: bool) -> Iterator[Row]:
-    yield setting_row(Group.STRUCTURE, "class", expected.class_name, seen.class_name)
+    of_class = setting_row(Group.STRUCTURE, "class", expected.class_name, seen.class_name)
+    if rebuilt and {expected.class_name, seen.class_name} == PLAIN:
+        of_class = replace(of_class, outcome=Outcome.NOTED, detail="the same may be said as either")
+    yield of_class
     if expected.config is None and rebuilt:
         yield row_of(Group.STRUCTURE, "configuration", Outcome.SKIPPED, detail="the model has no serializable configuration")
     else:
