@@ -1461,6 +1461,42 @@ def counting() -> keras.Model:
     return model
 
 
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Rounds(Unpacking):
+    """Its `fit` makes the learning rate of the rounds that it has counted."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.rounds = 0
+
+    def fit(self, *args: Any, **options: Any) -> Any:
+        self.rounds += 1
+        self.optimizer.learning_rate = 0.05 / self.rounds
+        return super().fit(*args, **options)
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Noting(Unpacking):
+    """Its `fit` keeps what it gave."""
+
+    def fit(self, *args: Any, **options: Any) -> Any:
+        given = super().fit(*args, **options)
+        self.last = given.history["loss"][-1]
+        return given
+
+
+def rounds() -> keras.Model:
+    model = Rounds()
+    model.compile(keras.optimizers.Adam(0.05), "mse")
+    return model
+
+
+def noting() -> keras.Model:
+    model = Noting()
+    model.compile(keras.optimizers.Adam(0.05), "mse")
+    return model
+
+
 def data(name: str) -> Batch:
     """24 rows for the model of that name."""
     x = _numbers(4)

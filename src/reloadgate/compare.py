@@ -292,7 +292,7 @@ def _inferring(observation: Observation, form: str = "") -> Observation:
         graphs=() if served else tuple(graph for graph in observation.graphs if graph.mode == PREDICT),
         generators=(),
         attributes=tuple(
-            a
+            replace(a, method="")
             for a in observation.attributes
             if not a.key.startswith(training) and not a.key.endswith(("_regularizer", "_constraint"))
         ),

@@ -137,6 +137,10 @@ _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
         ),
     ),
     Group.STRUCTURE: (
+        (
+            "^the model's own `",
+            "keep what the method reads in a weight, or let `get_config` return it and the constructor take it",
+        ),
         ("another version of reloadgate", "save or record the version again with this version of reloadgate"),
         (
             "not one of its `variables`",

@@ -3,6 +3,7 @@
 import contextlib
 import dis
 import inspect
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
@@ -17,6 +18,10 @@ from reloadgate.live.words import as_json, described, is_keras
 
 COMMON = frozenset({"self", "args", "kwargs", "name", "dtype", "trainable", "autocast"})
 """Parameters of constructors that Keras takes over."""
+
+
+NOT_CALLED = ("fit", "evaluate", "train_on_batch", "test_on_batch", "predict_on_batch")
+"""Methods of `keras.Model` that no check calls: resumed steps and predictions go through what they call."""
 
 
 def told(model: Any, listed: Catalog) -> Objects:
@@ -57,11 +62,21 @@ def plain(things: Objects) -> Iterator[Attribute]:
                 yield Attribute(key=f"{name}.{one}", value=text, argument=True)
         arguments |= {f"_{one}" for one in arguments} & {name for one in constructors for name in _mentioned(one)}
         arguments |= {f"_{cls.__name__.lstrip('_')}__{one}" for cls in own for one in arguments}  # as Python mangles `__one`
+        methods = dict(_read_by_methods(own)) if isinstance(thing, keras.Model) else {}
         for attribute, value in kept.items() if own else ():
             argument = attribute in arguments
             text = as_json(described(value) if argument else value) if argument or not is_keras_own(attribute) else None
             if text is not None:
-                yield Attribute(key=f"{name}.{attribute}", value=text, argument=argument)
+                yield Attribute(key=f"{name}.{attribute}", value=text, argument=argument, method=methods.get(attribute, ""))
+
+
+def _read_by_methods(classes: Iterable[type]) -> Iterator[tuple[str, str]]:
+    """Attributes that methods read which no check goes through, and the method's name."""
+    for cls, method in itertools.product(classes, NOT_CALLED):
+        code = getattr(inspect.unwrap(vars(cls).get(method, method)), "__code__", None)
+        for one in dis.get_instructions(code) if code else ():
+            if one.opname == "LOAD_ATTR":
+                yield one.argval, method
 
 
 def _of_property(thing: Any, name: str, own: Iterable[type]) -> Any:
