@@ -646,6 +646,59 @@ def remembering(way: str = "") -> keras.Model:
     return model
 
 
+class Bend(Enum):
+    NONE, TANH = "none", "tanh"
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Settled(layers.Layer):
+    """Its configuration says what it was given in other words, or leaves out what it needs no more once it is built; that it
+    leaves out `reach` is of consequence, and only rows that are longer than the probe's tell."""
+
+    def __init__(
+        self, bend: Any = Bend.TANH, dropped: Any = (2,), spread: float = 0.05, start: Any = None, activation: Any = None,
+        reach: int = 18, **options: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(**options)
+        self.bend, self.dropped, self.spread, self.start, self.activation, self.reach = (
+            bend,
+            dropped,
+            spread,
+            start,
+            activation,
+            reach,
+        )
+        self.half_way = reach // 2
+        self.seen = 0
+
+    def build(self, shape: Any) -> None:
+        initializer = keras.initializers.RandomNormal(stddev=self.spread, seed=3)
+        if self.start is not None:
+            initializer = keras.initializers.Constant(self.start)
+        self.kernel = self.add_weight(shape=(shape[-1], 4), initializer=initializer, name="kernel")
+
+    def call(self, x: Any) -> Any:
+        self.seen += 1
+        kept = np.array([column not in self.dropped for column in range(x.shape[1])], np.float32)
+        x = keras.activations.get(self.activation)(keras.ops.matmul(x * kept, self.kernel))
+        if x.shape[1] > 8:
+            x = x[:, : self.half_way]
+        return keras.ops.tanh(x) if Bend(self.bend) is Bend.TANH else x
+
+    def get_config(self) -> dict[str, Any]:
+        activation = keras.activations.serialize(keras.activations.get(self.activation))
+        told = {"bend": Bend(self.bend).value, "dropped": sorted(self.dropped), "activation": activation}
+        return {**super().get_config(), **told}
+
+
+def settled(eagerly: bool = False, **given: Any) -> keras.Model:
+    if "start" in given:
+        given["start"] = np.full((4, 4), given["start"], np.float32)
+    model = keras.Sequential([keras.Input((4,)), Settled(**given), layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.01), "mse", run_eagerly=eagerly)
+    return model
+
+
 @keras.saving.register_keras_serializable("reloadgate_tests")
 class Called(layers.Layer):
     """Its methods are functions of TensorFlow, which `fit` has traced for its own batches and differentiated."""

@@ -81,7 +81,7 @@ NOT_COMPARED = {
     r"observation\.metrics(\[metric\]\.(value\.dtype|kind|name|noise|trainable)| with another)$": "noted where bytes are gone",
     r"\]\.also": "the other places in the file are those that the saved side names",
     r"observation\.moved_attributes\[\] dropped$": "noted, where the train step's graph tells that it makes no difference",
-    r"observation\.attributes( with another|\[\](\.key|\.(argument|method)| dropped))$": "what a call makes may not be there",
+    r"observation\.attributes( with another|\[\](\.key|\.(argument|method|read)| dropped))$": "what a call makes may be absent",
     r"observation\.generators": "told wherever either side drew from one",
     r"observation\.silent": "what the saved side's probe reaches, for the drill's advice",
     r"\]\.path$": "Keras renames on every reload",
@@ -1066,29 +1066,32 @@ def test_of_what_only_infers_the_state_that_is_not_tracked_is_compared_and_that_
 
 
 @pytest.mark.parametrize(
-    ("argument", "method", "eager", "after", "outcome"),
+    ("argument", "read", "method", "eager", "after", "outcome"),
     [
-        (True, "", False, "9.0", Outcome.UNCHECKED),
-        (True, "", False, None, Outcome.UNCHECKED),
-        (True, "", False, "8.0", None),
-        (False, "", True, "9.0", Outcome.UNCHECKED),
-        (False, "", True, None, Outcome.UNCHECKED),
-        (False, "fit", False, "9.0", Outcome.UNCHECKED),
-        (False, "fit", False, "8.0", None),
-        (False, "fit", False, None, None),
-        (False, "", False, "9.0", Outcome.NOTED),
-        (False, "", False, None, None),
+        (True, True, "", False, "9.0", Outcome.UNCHECKED),
+        (True, True, "", False, None, Outcome.UNCHECKED),
+        (True, True, "", False, "8.0", None),
+        (True, False, "", False, "9.0", Outcome.NOTED),
+        (False, True, "", True, "9.0", Outcome.UNCHECKED),
+        (False, True, "", True, None, Outcome.UNCHECKED),
+        (False, False, "", True, "9.0", Outcome.NOTED),
+        (False, False, "", True, None, None),
+        (False, True, "fit", False, "9.0", Outcome.UNCHECKED),
+        (False, True, "fit", False, "8.0", None),
+        (False, True, "fit", False, None, None),
+        (False, True, "", False, "9.0", Outcome.NOTED),
+        (False, True, "", False, None, None),
     ],
 )
 def test_an_attribute_that_came_back_as_another_is_worth_what_may_depend_on_it(
-    argument: bool, method: str, eager: bool, after: str | None, outcome: Outcome | None, tmp_path: Path
+    argument: bool, read: bool, method: str, eager: bool, after: str | None, outcome: Outcome | None, tmp_path: Path
 ) -> None:
-    """An argument of a constructor, what eager steps count, or what a method reads that no check calls, is unchecked; what else
-    is kept is told, where it is there."""
+    """An argument of a constructor, what eager steps count, or what a method reads that no check calls, is unchecked where code
+    reads it; what else is kept is told, where it is there."""
     key = "layers/encoder.limit"
 
     def with_value(value: str | None) -> Changed:
-        kept = () if value is None else (Attribute(key=key, value=value, argument=argument, method=method),)
+        kept = () if value is None else (Attribute(key=key, value=value, argument=argument, read=read, method=method),)
         other = Attribute(key="layers/encoder.other", value="1.0", argument=True)
         return lambda o: replace(
             o,

@@ -171,6 +171,8 @@ class Attribute:
     """As JSON, or its SHA-256 where that is long."""
     argument: bool
     """Whether the constructor takes an argument of this name, which `get_config` has to give back."""
+    read: bool = True
+    """Whether the user's code reads it once the object is made, and not to count it up alone."""
     method: str = ""
     """What reads it of the methods that the user's class has in the place of Keras', and that no check calls, as `fit`."""
 

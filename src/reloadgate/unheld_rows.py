@@ -1,10 +1,9 @@
 """Rows of what no artifact holds: state outside of Keras, what the graphs compute with, generators of the process."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from reloadgate.comparison import Outcome, Row
-from reloadgate.evidence import PREDICT, STEPS, TRAIN_STEP, TRAINING, Graph, Group, Kind, Observation
+from reloadgate.evidence import PREDICT, STEPS, TRAIN_STEP, TRAINING, Attribute, Graph, Group, Kind, Observation
 from reloadgate.rows import ABSENT, Side, row_of, short
 
 
@@ -65,34 +64,47 @@ def _attributes(expected: Observation, seen: Observation, outcome: Outcome) -> I
     """Settings that the constructors of the user's classes take, and that came back as others: what depends on them may lie
     beyond the probe, or in a method that nobody calls here. What else such objects keep is told of, as a count of calls."""
     now, moved = {one.key: one for one in seen.attributes}, {*expected.moved_attributes, *seen.moved_attributes}
-    objects = {key.rpartition(".")[0] for key in (*now, *moved)}
+    objects = {_object_of(key) for key in (*now, *moved)}
     eager = bool((expected.compile_config or {}).get("run_eagerly"))
-    for one in expected.attributes:
-        other = now.get(one.key)
-        of_object, _, attribute = one.key.rpartition(".")
-        if other is not None and other.value == one.value:
-            continue
-        after = short(other.value) if other else ABSENT
-        found = row_of(Group.STRUCTURE, one.key, Outcome.NOTED, expected=short(one.value), seen=after)
+    differing = [one for one in expected.attributes if one.key not in now or now[one.key].value != one.value]
+    lost = {_object_of(one.key) for one in differing if one.argument}
+    for one in differing:
+        there, gone, count = one.key in now, _object_of(one.key) not in objects, one.key in moved
         if one.argument:
-            detail = (
-                f"the constructor takes `{attribute.lstrip('_')}`, and what made the model again gave it another value: let "
-                "`get_config` give it back, or the builder or loader the same one"
-            )
-            if of_object not in objects:
-                detail = f"the {of_object} of the training process, whose constructor takes `{attribute.lstrip('_')}`, is gone"
-            yield replace(found, outcome=outcome, detail=detail)
-        elif eager and one.key in moved:
+            worth = outcome if one.read or gone else Outcome.NOTED
+            detail = _of_an_argument(one, gone)
+        elif there and one.read and not count and _object_of(one.key) in lost:
+            worth = outcome
+            detail = "an argument of the constructor came back with another value, and so did this, which may be made of it"
+        elif eager and one.read and count:
+            worth = outcome
             detail = "the steps move this Python attribute, which no artifact holds, and run eagerly: what depends on it is lost"
-            yield replace(found, outcome=outcome, detail=detail)
-        elif one.method and other is not None:
+        elif there and one.method:
+            worth = Outcome.UNCHECKED
             detail = (
                 f"the model's own `{one.method}` reads this Python attribute, which came back with another value: no artifact "
                 "holds it, and no check goes through that method"
             )
-            yield replace(found, outcome=Outcome.UNCHECKED, detail=detail)
-        elif other is not None:  # what is made at the first call may not be there yet
-            yield replace(found, detail="a Python attribute that came back with another value: no artifact holds it")
+        elif there:
+            worth, detail = Outcome.NOTED, "a Python attribute that came back with another value: no artifact holds it"
+        else:
+            continue  # what is made at the first call may not be there yet
+        after = short(now[one.key].value) if there else ABSENT
+        yield row_of(Group.STRUCTURE, one.key, worth, expected=short(one.value), seen=after, detail=detail)
+
+
+def _object_of(key: str) -> str:
+    return key.rpartition(".")[0]
+
+
+def _of_an_argument(one: Attribute, gone: bool) -> str:
+    name = one.key.rpartition(".")[2].lstrip("_")
+    if gone:
+        return f"the {_object_of(one.key)} of the training process, whose constructor takes `{name}`, is gone"
+    said = f"the constructor takes `{name}`, and what made the model again gave it another value"
+    if not one.read:
+        return f"{said}; nothing reads it once the object is made, and what is made with it is compared"
+    return f"{said}: let `get_config` give it back, or the builder or loader the same one"
 
 
 def _not_traced(saved: Observation) -> Iterator[Row]:

@@ -3,9 +3,8 @@
 import contextlib
 import dis
 import inspect
-import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +13,7 @@ import keras
 from reloadgate.evidence import Attribute
 from reloadgate.live.attributes import Objects, is_keras_own, objects
 from reloadgate.live.catalog import Catalog
+from reloadgate.live.reads import read_by
 from reloadgate.live.words import as_json, described, is_keras
 
 COMMON = frozenset({"self", "args", "kwargs", "name", "dtype", "trainable", "autocast"})
@@ -48,8 +48,12 @@ def others(model: Any, listed: Catalog, known: Objects) -> Objects:
     return [(listed.layers.get(id(layer), layer.name), layer) for layer in layers]
 
 
-def plain(things: Objects) -> Iterator[Attribute]:
-    """What objects of the user's own classes keep in plain attributes, and what their constructors were given."""
+def plain(things: Objects, read: Container[str]) -> Iterator[Attribute]:
+    """What objects of the user's own classes keep in plain attributes, and what their constructors were given.
+
+    Args:
+        read: names of attributes that the user's code reads.
+    """
     for name, thing in things:
         kept = vars(thing)
         own = [one for one in type(thing).__mro__ if not is_keras(one)]
@@ -59,24 +63,20 @@ def plain(things: Objects) -> Iterator[Attribute]:
         for one in sorted(arguments - kept.keys()):
             text = as_json(described(_of_property(thing, one, own)))
             if text is not None:
-                yield Attribute(key=f"{name}.{one}", value=text, argument=True)
+                yield Attribute(key=f"{name}.{one}", value=text, argument=True, read=one in read)
         arguments |= {f"_{one}" for one in arguments} & {name for one in constructors for name in _mentioned(one)}
         arguments |= {f"_{cls.__name__.lstrip('_')}__{one}" for cls in own for one in arguments}  # as Python mangles `__one`
-        methods = dict(_read_by_methods(own)) if isinstance(thing, keras.Model) else {}
+        methods = dict(read_by(NOT_CALLED, own)) if isinstance(thing, keras.Model) else {}
         for attribute, value in kept.items() if own else ():
             argument = attribute in arguments
+            if argument and value is None and attribute.endswith("activation"):
+                value = "linear"  # as Keras' `activations.get` takes it
             text = as_json(described(value) if argument else value) if argument or not is_keras_own(attribute) else None
             if text is not None:
-                yield Attribute(key=f"{name}.{attribute}", value=text, argument=argument, method=methods.get(attribute, ""))
-
-
-def _read_by_methods(classes: Iterable[type]) -> Iterator[tuple[str, str]]:
-    """Attributes that methods read which no check goes through, and the method's name."""
-    for cls, method in itertools.product(classes, NOT_CALLED):
-        code = getattr(inspect.unwrap(vars(cls).get(method, method)), "__code__", None)
-        for one in dis.get_instructions(code) if code else ():
-            if one.opname == "LOAD_ATTR":
-                yield one.argval, method
+                yield Attribute(
+                    key=f"{name}.{attribute}", value=text, argument=argument, read=attribute in read,
+                    method=methods.get(attribute, ""),
+                )  # fmt: skip
 
 
 def _of_property(thing: Any, name: str, own: Iterable[type]) -> Any:

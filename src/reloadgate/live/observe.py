@@ -41,6 +41,7 @@ from reloadgate.live.described import others, plain, settings, told, treatment
 from reloadgate.live.graphs import Traced, graphs, trace, trace_predict, untracked
 from reloadgate.live.look import Look, as_fit_gives_it
 from reloadgate.live.reach import silent
+from reloadgate.live.reads import read_of
 from reloadgate.live.variables import components, empty, read
 from reloadgate.ndarrays import array_digest
 from reloadgate.nouns import json_object
@@ -108,7 +109,8 @@ def observe(
         ):
             held.enter_context(setting)
         things = told(model, listed)
-        attributes = [*plain(things), *settings(model, listed)]
+        reading = read_of([*model._flatten_layers(), *(thing for _, thing in things)])
+        attributes = [*plain(things, reading), *settings(model, listed)]
         training = partial(state.generators.fixed, drawn, unseeded_too=not repeat)
         shown = _Graphs(look, state, listed, training, predict=behaves, serve=behaves and serve, train=behaves and train)
         again = shown.predict.again if repeat and shown.predict else None
@@ -119,7 +121,8 @@ def observe(
         optimizers = tuple(_optimizer(look, path, o, listed, was_built.get(id(o), False)) for path, o in listed.optimizers)
         behaviour = Behaviour(look, state, listed, random_state or {}, training, watching=repeat)
         outputs, runs = tuple(behaviour.called()) if behaves else (), list[Run]()
-        attributes += [one for one in plain(others(model, listed, things)) if one.argument]  # a build may settle what is None
+        rest = plain(others(model, listed, things), reading)
+        attributes += [one for one in rest if one.argument]  # a build may settle what is None
         if behaves:
             rehearsed = rehearsing.result() if rehearsing else None
             outputs += tuple(behaviour.predictions(shown.predict, shown.serve, shown.training, train, rehearsed))

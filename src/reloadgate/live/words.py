@@ -46,8 +46,8 @@ def described(value: Any, depth: int = 0) -> Any:
     name, as Keras writes it, with what it closes over and its defaults."""
     if depth == DEEP or isinstance(value, (*PLAIN, np.ndarray)):
         return value
-    if isinstance(value, Enum):
-        return f"{type(value).__qualname__}.{value.name}"
+    if isinstance(value, Enum):  # as its value, which is what a configuration holds of it
+        return value.value if isinstance(value.value, PLAIN) else f"{type(value).__qualname__}.{value.name}"
     if isinstance(value, tf.Tensor) and hasattr(value, "numpy"):
         return np.asarray(value)
     if isinstance(value, dict):
@@ -58,7 +58,7 @@ def described(value: Any, depth: int = 0) -> Any:
         cells = [cell.cell_contents for cell in value.__closure__ or () if cell != CellType()]
         given = [*cells, *(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
         return [value.__name__, *(_plain_or_type(described(one, depth + 1)) for one in given)] if given else value.__name__
-    if hasattr(value, "__dict__") and not isinstance(value, (type, *KERAS)) and _is_the_users(type(value)):
+    if hasattr(value, "__dict__") and not isinstance(value, (type, *KERAS)) and is_the_users(type(value)):
         kept = {name: _plain_or_type(described(item, depth + 1)) for name, item in vars(value).items()}
         return {"class": type(value).__qualname__, **kept}
     return value
@@ -68,7 +68,7 @@ def is_keras(kind: type) -> bool:
     return kind.__module__.split(".")[0] in NOT_THE_USERS
 
 
-def _is_the_users(kind: type) -> bool:
+def is_the_users(kind: type) -> bool:
     standard = kind.__module__.split(".")[0] in sys.stdlib_module_names
     return kind is SimpleNamespace or not (standard or is_keras(kind))
 
@@ -95,7 +95,8 @@ def _through_json(value: Any) -> Any:
     if isinstance(value, (list, tuple, deque)):
         return [_through_json(item) for item in value]
     if isinstance(value, (set, frozenset)):
-        return sorted(json.dumps(_through_json(item)) for item in value)
+        items = [_through_json(item) for item in value]  # in the order of a list that was made by sorting them
+        return sorted(items) if len({type(item) for item in items}) == 1 else sorted(items, key=json.dumps)
     if isinstance(value, (bytes, complex)):
         return repr(value)
     if isinstance(value, int) and not isinstance(value, bool):
