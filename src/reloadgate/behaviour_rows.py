@@ -124,7 +124,8 @@ def resume_rows(expected: Side, seen: Side, same_environment: bool) -> Iterator[
                 Group.RESUME, variable.key, Outcome.NOT_EXERCISED,
                 detail=f"trainable, and no resumed step moved {variable.path}",
             )  # fmt: skip
-    if not any(v.key in moved for v in trained):
+    gathered = any("gradient_accumulator" in v.path and v.key in moved for v in then.variables)  # for a later step to apply
+    if not gathered and not any(v.key in moved for v in trained):
         yield row_of(Group.RESUME, "steps", Outcome.UNCHECKED, detail="no trainable variable moved in the resumed steps")
     # Where the step was traced on both sides, and its graphs are compared, they tell whether it computes with them.
     traced = same_environment and all(any(graph.layer == TRAIN_STEP for graph in side.graphs) for side in (then, now))
@@ -153,9 +154,13 @@ def _renumbered(then: Collection[str], now: Collection[str]) -> dict[str, str]:
 def _without_numbers(names: Iterable[str]) -> dict[str, list[str]]:
     """The names by what is left of them without Keras' numbers, each list in the order of the numbers: 9 before 10."""
     found: dict[str, list[str]] = {}
-    for name in sorted(names, key=lambda name: [int(number) for number in re.findall(r"\d+", name)]):
+    for name in sorted(names, key=_numbers):
         found.setdefault(unnumbered(name), []).append(name)
     return found
+
+
+def _numbers(name: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", name)]
 
 
 def _logs(expected: Side, seen: Side) -> Iterator[Row]:
@@ -165,8 +170,17 @@ def _logs(expected: Side, seen: Side) -> Iterator[Row]:
     renamed = _renumbered(then, now)
     now = {renamed.get(name, name): log for name, log in now.items()}
     for other, name in renamed.items():
-        detail = "Keras numbers names within a process, and neither the configuration nor the builder gives this one"
-        yield row_of(Group.RESUME, f"{name} by name", Outcome.NOTED, expected=name, seen=other, detail=detail)
+        outcome, detail = (
+            Outcome.NOTED,
+            "Keras numbers names within a process, and neither the configuration nor the builder gives this one",
+        )
+        if _numbers(other) > _numbers(name):
+            outcome = Outcome.CHANGED
+            detail = (
+                "what loads the model makes another of its kind first, so that it logs under another name than callbacks "
+                "look for: give it a name"
+            )
+        yield row_of(Group.RESUME, f"{name} by name", outcome, expected=name, seen=other, detail=detail)
     for name in [*then, *(name for name in now if name not in then)]:
         if name not in then or name not in now:
             outcome = Outcome.MISSING if name not in now else Outcome.EXTRA

@@ -193,6 +193,7 @@ _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
         ("given another directory", "let the loader build every path from the directory that it is given"),
     ),
     Group.RESUME: (
+        ("^.* by name$", "name the metric or the output layer, in the training code and in what loads the model"),
         (
             "Unknown variable",
             "the optimizer came back for other variables: save the compiled model as `.keras` (`.h5` gives back none that can go "
