@@ -3,10 +3,12 @@
 import dis
 import inspect
 import itertools
+import os
 import sys
+import sysconfig
 from collections.abc import Container, Iterable, Iterator
 from functools import cache
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from reloadgate.live.words import is_the_users
@@ -19,6 +21,9 @@ MAKING = frozenset(
     }
 )
 """Methods that make an object or tell of it: what only they read makes no difference to one that is made."""
+
+INSTALLED = tuple(sysconfig.get_path(kind) + os.sep for kind in ("stdlib", "platstdlib", "purelib", "platlib"))
+"""Folders of code that is not the project's."""
 
 READING = ("LOAD_ATTR", "LOAD_METHOD")
 COPYING = ("COPY", "DUP_TOP")
@@ -33,19 +38,35 @@ class Everything(Container[str]):
 
 
 def read_of(things: Iterable[Any]) -> Container[str]:
-    """Names of the attributes that are read by methods of these objects, and by functions of the modules of the user's classes.
+    """Names of the attributes that are read by methods of these objects, and by any code of the modules of the user's classes and
+    of those that they import, but for what is installed.
 
     Of other classes, as Keras', all names count that their code mentions.
     """
     classes = {one for thing in things for one in type(thing).__mro__ if one is not object}
-    found = set[str]()
-    for one in classes:
-        found |= set(itertools.chain(*map(_read, _codes(one)))) if is_the_users(one) else mentioned(one)
-    for module in {one.__module__ for one in classes if is_the_users(one)}:
-        for thing in list(vars(sys.modules.get(module, object)).values()):
+    own = {one for one in classes if is_the_users(one)}
+    if not own:
+        return ()
+    codes = set[CodeType]()
+    for module in _with_imported({sys.modules[one.__module__] for one in own if one.__module__ in sys.modules}):
+        for thing in list(vars(module).values()):
             if isinstance(thing, FunctionType):
-                found.update(_read(thing.__code__))
+                codes.add(thing.__code__)
+            elif isinstance(thing, type) and _is_the_projects(sys.modules.get(thing.__module__)):
+                own.add(thing)
+    codes.update(itertools.chain(*map(_codes, own)))
+    found = set(itertools.chain(*map(_read, codes), *(mentioned(one) for one in classes - own)))
     return Everything() if found & {"__dict__", "vars"} else found
+
+
+def _with_imported(modules: set[ModuleType]) -> set[ModuleType]:
+    held = [thing for module in modules for thing in vars(module).values()]
+    return modules | {thing for thing in held if isinstance(thing, ModuleType) and _is_the_projects(thing)}
+
+
+def _is_the_projects(module: ModuleType | None) -> bool:
+    file = getattr(module, "__file__", None)
+    return file is not None and not file.startswith(INSTALLED)
 
 
 def read_by(methods: Iterable[str], classes: Iterable[type]) -> Iterator[tuple[str, str]]:
@@ -63,6 +84,8 @@ def mentioned(kept: type) -> set[str]:
 
 def _codes(cls: type) -> Iterator[CodeType]:
     for name, thing in vars(cls).items():
+        if isinstance(thing, type) and thing.__qualname__.startswith(f"{cls.__qualname__}."):
+            yield from _codes(thing)
         code = _code(thing)
         if code is not None and name not in MAKING:
             yield code

@@ -1,0 +1,82 @@
+"""What the user's code reads of its objects: an argument that came back as another is of consequence only where it is read."""
+
+import importlib
+from pathlib import Path
+from textwrap import dedent, indent
+
+import pytest
+
+pytestmark = pytest.mark.keras
+
+CODE = """
+    import functools
+    import helping
+    from operator import attrgetter
+    from helping import cut
+
+    class Whole:
+        def __init__(self):
+            self.limit = self.derived = 1
+            print(self.limit)
+
+        def get_config(self):
+            return {"limit": self.limit}
+
+        def build(self, shape):
+            self.kernel = self.limit
+"""
+
+
+@pytest.mark.usefixtures("keras")
+@pytest.mark.parametrize(
+    ("code", "read"),
+    [
+        ("", False),
+        ("def call(self, x): return x[: self.limit]", True),
+        ("def call(self, x): return [x[: self.limit] for x in x]", True),
+        ("def call(self, x): return (lambda: x[: self.limit])()", True),
+        ("def call(self, x): return self.limit(x)", True),
+        ("@functools.cache\ndef call(self, x): return x[: self.limit]", True),
+        ("@staticmethod\ndef call(it, x): return x[: it.limit]", True),
+        ("@property\ndef most(self): return self.limit", True),
+        ("def call(self, x): return x[: getattr(self, 'limit')]", True),
+        ("def call(self, x): return attrgetter('limit')(self)", True),
+        ("def call(self, x): return x[: vars(self)['limit']]", True),
+        ("def call(self, x): return x[: self.__dict__['limit']]", True),
+        ("def call(self, x): self.limit += 1", False),
+        ("def call(self, x): self.limit = x", False),
+        ("def call(self, x): return x['limit']", False),
+        ("def call(self, x): return cut(self, x)", True),
+        ("def call(self, x): return helping.shorten(self, x)", True),
+        ("class Within:\n    def of(self, it): return it.limit", True),
+        ("def call(self, x): return x\n\nclass Within:\n    def of(self, it): return it.limit", True),
+    ],
+)
+def test_what_a_method_or_function_reads_is_read(code: str, read: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from reloadgate.live.reads import read_of
+
+    monkeypatch.syspath_prepend(tmp_path)
+    uses = ("cut(", "helping.")  # without them the module that they are in reads nothing
+    reading = "it.limit" if code.startswith("def") and any(use in code for use in uses) else "0"
+    helping = f"def cut(it, x): return x[: {reading}]\ndef shorten(it, x): return x[: {reading}]\n"
+    (tmp_path / "helping.py").write_text(helping)
+    (tmp_path / "written.py").write_text(dedent(CODE) + (code if code.startswith("class") else indent(code, "    ")))
+    for name in ("helping", "written"):
+        monkeypatch.delitem(importlib.sys.modules, name, raising=False)  # type: ignore[attr-defined]
+    written = importlib.import_module("written")
+    assert ("limit" in read_of([written.Whole()])) is read
+
+
+@pytest.mark.usefixtures("keras")
+def test_of_what_is_installed_all_names_count_that_its_code_mentions() -> None:
+    import keras
+
+    from reloadgate.live.reads import read_of
+
+    class Wide(keras.layers.Dense):
+        pass
+
+    read = read_of([Wide(3)])
+    assert "units" not in read_of([keras.layers.Dense(3)])  # what is Keras' own is compared by its configuration
+    assert "activation" in read
+    assert "nothing_of_this_name" not in read
