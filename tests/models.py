@@ -653,11 +653,11 @@ class Bend(Enum):
 @keras.saving.register_keras_serializable("reloadgate_tests")
 class Settled(layers.Layer):
     """Its configuration says what it was given in other words, or leaves out what it needs no more once it is built; that it
-    leaves out `reach` is of consequence, and only rows that are longer than the probe's tell."""
+    leaves out `reach` and `most` is of consequence, and only rows that are longer than the probe's tell."""
 
     def __init__(
         self, bend: Any = Bend.TANH, dropped: Any = (2,), spread: float = 0.05, start: Any = None, activation: Any = None,
-        reach: int = 18, **options: Any,
+        reach: int = 18, most: int = 9, **options: Any,
     ) -> None:  # fmt: skip
         super().__init__(**options)
         self.bend, self.dropped, self.spread, self.start, self.activation, self.reach = (
@@ -668,7 +668,8 @@ class Settled(layers.Layer):
             activation,
             reach,
         )
-        self.half_way = reach // 2
+        self.half_way, self.most = reach // 2, most
+        self.cut = lambda x: x[:, :most]
         self.seen = 0
 
     def build(self, shape: Any) -> None:
@@ -682,7 +683,7 @@ class Settled(layers.Layer):
         kept = np.array([column not in self.dropped for column in range(x.shape[1])], np.float32)
         x = keras.activations.get(self.activation)(keras.ops.matmul(x * kept, self.kernel))
         if x.shape[1] > 8:
-            x = x[:, : self.half_way]
+            x = self.cut(x[:, : self.half_way])
         return keras.ops.tanh(x) if Bend(self.bend) is Bend.TANH else x
 
     def get_config(self) -> dict[str, Any]:

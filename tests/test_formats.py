@@ -436,6 +436,7 @@ def test_a_test_step_that_does_not_take_the_probe_is_told(keras: Any, models: An
         ("settled", {"start": 0.25}, None),
         ("settled", {"eagerly": True}, None),
         ("settled", {"reach": 12}, "layers/settled.half_way"),
+        ("settled", {"most": 6}, "layers/settled.cut"),
         ("thawing", {}, None),
         ("thawing", {"momentum": 0.5}, "layers/thawing/statistics.momentum"),
         ("bounding_late", {}, None),

@@ -6,6 +6,7 @@ import inspect
 import json
 from collections.abc import Container, Iterable, Iterator
 from itertools import pairwise
+from types import FunctionType
 from typing import Any
 
 import keras
@@ -71,7 +72,8 @@ def plain(things: Objects, read: Container[str]) -> Iterator[Attribute]:
             argument = attribute in arguments
             if argument and value is None and attribute.endswith("activation"):
                 value = "linear"  # as Keras' `activations.get` takes it
-            text = as_json(described(value) if argument else value) if argument or not is_keras_own(attribute) else None
+            in_words = argument or isinstance(value, FunctionType)  # which may close over what the constructor was given
+            text = as_json(described(value) if in_words else value) if argument or not is_keras_own(attribute) else None
             if text is not None:
                 yield Attribute(
                     key=f"{name}.{attribute}", value=text, argument=argument, read=attribute in read,
