@@ -47,6 +47,7 @@ CODE = """
         ("def call(self, x): self.limit = x", False),
         ("def call(self, x): return x['limit']", False),
         ("def call(self, x): return cut(self, x)", True),
+        ("class Other:\n    def told(self): return vars(self)", False),
         ("def call(self, x): return helping.shorten(self, x)", True),
         ("class Within:\n    def of(self, it): return it.limit", True),
         ("def call(self, x): return x\n\nclass Within:\n    def of(self, it): return it.limit", True),

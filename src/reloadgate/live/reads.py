@@ -30,6 +30,10 @@ COPYING = ("COPY", "DUP_TOP")
 """What goes before the reading of an attribute that is only to be counted up, as in `self.calls += 1`."""
 
 
+WHOLE = frozenset({"__dict__", "vars"})
+"""What a method that names it reads all attributes by."""
+
+
 class Everything(Container[str]):
     """Of code that goes through all attributes."""
 
@@ -47,6 +51,8 @@ def read_of(things: Iterable[Any]) -> Container[str]:
     own = {one for one in classes if is_the_users(one)}
     if not own:
         return ()
+    if any(WHOLE & {*code.co_names} for cls in own for code in _codes(cls)):
+        return Everything()
     codes = set[CodeType]()
     for module in _with_imported({sys.modules[one.__module__] for one in own if one.__module__ in sys.modules}):
         for thing in list(vars(module).values()):
@@ -55,8 +61,7 @@ def read_of(things: Iterable[Any]) -> Container[str]:
             elif isinstance(thing, type) and _is_the_projects(sys.modules.get(thing.__module__)):
                 own.add(thing)
     codes.update(itertools.chain(*map(_codes, own)))
-    found = set(itertools.chain(*map(_read, codes), *(mentioned(one) for one in classes - own)))
-    return Everything() if found & {"__dict__", "vars"} else found
+    return set(itertools.chain(*map(_read, codes), *(mentioned(one) for one in classes - own)))
 
 
 def _with_imported(modules: set[ModuleType]) -> set[ModuleType]:
@@ -119,4 +124,3 @@ def _read(code: CodeType) -> Iterator[str]:
             before = instruction.opname
         if {"getattr", "attrgetter"} & {*one.co_names}:
             yield from (constant for constant in one.co_consts if isinstance(constant, str))
-        yield from {"vars"} & {*one.co_names}
