@@ -43,9 +43,6 @@ LOSS_SCALE = (
     "`compile` a `LossScaleOptimizer`"
 )
 
-PLAIN = {"Sequential", "Functional"}
-"""Classes of models that are nothing but their layers."""
-
 WITHIN = ("inner_optimizer", "optimizer_map", "default_optimizer")
 """Settings of an optimizer that hold others."""
 
@@ -108,8 +105,9 @@ def _hidden_rows(stored: Mapping[str, str], known: Mapping[str, Variable], seen:
 
 def structure_rows(expected: Observation, seen: Observation, rebuilt: bool) -> Iterator[Row]:
     of_class = setting_row(Group.STRUCTURE, "class", expected.class_name, seen.class_name)
-    if rebuilt and {expected.class_name, seen.class_name} == PLAIN:
-        of_class = replace(of_class, outcome=Outcome.NOTED, detail="the same may be said as either")
+    if rebuilt and of_class.outcome is Outcome.CHANGED:
+        detail = "the user's own code made it again as another class: what that does is compared"
+        of_class = replace(of_class, outcome=Outcome.NOTED, detail=detail)
     yield of_class
     if expected.config is None and rebuilt:
         yield row_of(Group.STRUCTURE, "configuration", Outcome.SKIPPED, detail="the model has no serializable configuration")

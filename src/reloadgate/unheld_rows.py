@@ -1,5 +1,6 @@
 """Rows of what no artifact holds: state outside of Keras, what the graphs compute with, generators of the process."""
 
+import json
 from collections.abc import Iterator
 
 from reloadgate.comparison import Outcome, Row
@@ -66,7 +67,7 @@ def _attributes(expected: Observation, seen: Observation, outcome: Outcome) -> I
     now, moved = {one.key: one for one in seen.attributes}, {*expected.moved_attributes, *seen.moved_attributes}
     objects = {_object_of(key) for key in (*now, *moved)}
     eager = bool((expected.compile_config or {}).get("run_eagerly"))
-    differing = [one for one in expected.attributes if one.key not in now or now[one.key].value != one.value]
+    differing = [one for one in expected.attributes if one.key not in now or not _equal(one.value, now[one.key].value)]
     lost = {_object_of(one.key) for one in differing if one.argument}
     for one in differing:
         there, gone, count = one.key in now, _object_of(one.key) not in objects, one.key in moved
@@ -91,6 +92,16 @@ def _attributes(expected: Observation, seen: Observation, outcome: Outcome) -> I
             continue  # what is made at the first call may not be there yet
         after = short(now[one.key].value) if there else ABSENT
         yield row_of(Group.STRUCTURE, one.key, worth, expected=short(one.value), seen=after, detail=detail)
+
+
+def _equal(value: str, other: str) -> bool:
+    """As Python has it, to whom a flag is a number: 1 may come back as true."""
+    if value == other:
+        return True
+    try:
+        return bool(json.loads(value) == json.loads(other))
+    except ValueError:  # a digest of what is long
+        return False
 
 
 def _object_of(key: str) -> str:
