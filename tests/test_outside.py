@@ -196,5 +196,6 @@ def test_a_loader_that_takes_the_file_that_was_changed_last_fails(
     model.fit(*batch, verbose=0)
     model.save(version / f"{last}.keras")
     reloadgate.record(model, version, probe=batch, loader="loaders:latest", code_path=(str(folder), str(HERE)))
-    found = [f.row for f in check(version).of(Status.FAIL)]
-    assert [(row.group, row.subject) for row in found] == [("relocation", "model")]
+    (found,) = check(version).of(Status.FAIL)
+    assert (found.row.group, found.row.subject) == ("relocation", "model")
+    assert "by its name or number" in found.remedy

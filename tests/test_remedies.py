@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from builders import DECODER, ENCODER, MEAN, STATE, UNTRACKED, Changed, build, row, values
+from builders import DECODER, ENCODER, LARGE, MEAN, STATE, UNTRACKED, Changed, build, row, values
 from reloadgate.comparison import Outcome
 from reloadgate.evidence import GRAPH_SCHEME, TRAIN_STEP, Group, Observation
 from reloadgate.inspection import said
@@ -30,7 +30,8 @@ UNKNOWN = "ValueError: Unknown variable: <Variable path=sequential/hidden/kernel
         (Group.LOAD, GONE, "`dvc pull`"),
         (Group.LOAD, SKIPPED, "`compile` again where `trainable` changed"),
         (Group.LOAD, OTHERS, "other variables than the model"),
-        (Group.LOAD, "ValueError: Unknown layer: 'Net'", "register custom classes"),
+        (Group.LOAD, "ValueError: Unknown layer: 'Net'", "@keras.saving.register_keras_serializable"),
+        (Group.LOAD, "ValueError: too many values to unpack (expected 1)", "`evidence/` lies beside"),
         (Group.RESUME, UNKNOWN, "`.h5` gives back none"),
         (Group.RESUME, "ValueError: something else", "look at the rows of weights"),
     ],
@@ -58,6 +59,10 @@ def as_key(old: str, new: str) -> Changed:
     return lambda o: replace(o, variables=tuple(replace(v, key=new) if v.key == old else v for v in o.variables))
 
 
+def frozen(key: str) -> Changed:
+    return lambda o: replace(o, variables=tuple(replace(v, trainable=False) if v.key == key else v for v in o.variables))
+
+
 def without(key: str) -> Changed:
     return lambda o: replace(o, variables=tuple(v for v in o.variables if v.key != key))
 
@@ -79,6 +84,7 @@ def moved(key: str) -> dict[str, Any]:
 
 
 OTHER = "d" * 64
+STILL = {f"after/{key}": values()[f"before/{key}"] for key in (ENCODER, DECODER, LARGE)}
 OTHER_CONSTANTS = of_graphs(TRAIN_STEP, constants=OTHER)
 PRODUCT = as_key(UNTRACKED, "optimizer/_u_product")
 UNSTORED = as_key(DECODER, "not stored/0")
@@ -116,6 +122,8 @@ REPLICA = f"{DECODER}/replicas/1"
             {"then": PRODUCT, "now": PRODUCT, "changed": moved(UNTRACKED)},
         ),
         (Group.WEIGHTS, STATE, "`reset_state`", {"changed": moved(STATE)}),
+        (Group.WEIGHTS, ENCODER, "set `trainable` as it was", {"now": frozen(ENCODER)}),
+        (Group.RESUME, "steps", "on which the model trains", {"before": STILL}),
         (
             Group.WEIGHTS,
             REPLICA,

@@ -36,8 +36,9 @@ _REMEDIES: dict[tuple[Group, Outcome | None], str] = {
     ),
     (Group.INSPECT, Outcome.SKIPPED): "have your loader read formats that run nothing, or set `own_loader: noted`",
     (Group.LOAD, None): (
-        "register custom classes with `@keras.saving.register_keras_serializable` and name their module under `imports`, "
-        "and the folder that it lies in under `code_path`; a loader must need nothing of the training process"
+        "where a class or function is not found, register it with `@keras.saving.register_keras_serializable`, name its module "
+        "under `imports` and the folder of that under `code_path`; a loader must need nothing of the training process, and know "
+        "its files by name: the version's `evidence/` lies beside them"
     ),
     (Group.STRUCTURE, None): "give the class a `get_config` that returns every argument of its constructor",
     (
@@ -104,7 +105,7 @@ _REMEDIES: dict[tuple[Group, Outcome | None], str] = {
 }
 
 
-UNSEEDED_REMEDY = "use keras.random with a SeedGenerator in the place of tf.random: its state is kept, and put back"
+UNSEEDED_REMEDY = "use keras.random with a SeedGenerator in its place: the state of that is kept, and put back"
 
 _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
     Group.INSPECT: (
@@ -114,6 +115,7 @@ _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
             "where the file is not yours, load it nowhere",
         ),
     ),
+    Group.INTEGRITY: (("changed while the loader ran", "let the loader unpack and write into a temporary folder of its own"),),
     Group.LOAD: (
         (
             "Python lambda",
@@ -167,6 +169,7 @@ _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
         ),
     ),
     Group.WEIGHTS: (
+        ("came back with another role", "set `trainable` as it was, and call `compile` after that, in what loads the model"),
         ("/states/", "the state of a stateful RNN is in no file of Keras: call its `reset_state` before you save"),
         (
             "/replicas/",
@@ -190,9 +193,23 @@ _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
             "outside of the version",
             "copy the file into the version and let the loader read it there; code and what belongs to it goes below `code_path`",
         ),
+        (
+            "in another order, as after a checkout",
+            "choose the file by its name or number: no checkout keeps the time of a change",
+        ),
         ("given another directory", "let the loader build every path from the directory that it is given"),
     ),
     Group.RESUME: (
+        (
+            "no trainable variable moved",
+            "probe with rows and targets on which the model trains; where its learning rate is 0, or a loss scale skips every "
+            "step, no step shows anything",
+        ),
+        (
+            "is not compiled",
+            "compile the model before you save; of one that is only to infer, let the policy say so (`requires: {version: infer}`, "
+            "of a loader `{own: infer}`)",
+        ),
         ("^.* by name$", "name the metric or the output layer, in the training code and in what loads the model"),
         (
             "Unknown variable",
