@@ -207,8 +207,8 @@ _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
         ),
         (
             "is not compiled",
-            "compile the model before you save; of one that is only to infer, let the policy say so (`requires: {version: infer}`, "
-            "of a loader `{own: infer}`)",
+            "compile the model before you save; of one that is only to infer, let the policy say so (`requires: {version: "
+            "infer}`, of a loader `{own: infer}`)",
         ),
         ("^.* by name$", "name the metric or the output layer, in the training code and in what loads the model"),
         (
