@@ -198,4 +198,4 @@ def test_a_loader_that_takes_the_file_that_was_changed_last_fails(
     reloadgate.record(model, version, probe=batch, loader="loaders:latest", code_path=(str(folder), str(HERE)))
     (found,) = check(version).of(Status.FAIL)
     assert (found.row.group, found.row.subject) == ("relocation", "model")
-    assert "by its name or number" in found.remedy
+    assert "choose by name or number" in found.remedy

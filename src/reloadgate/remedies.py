@@ -195,7 +195,8 @@ _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
         ),
         (
             "in another order, as after a checkout",
-            "choose the file by its name or number: no checkout keeps the time of a change",
+            "what the rows of structure and weights name is made anew by every load; where they name nothing, the loader chooses "
+            "a file by its time, which no checkout keeps: choose by name or number",
         ),
         ("given another directory", "let the loader build every path from the directory that it is given"),
     ),
