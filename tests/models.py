@@ -657,9 +657,12 @@ class Settled(layers.Layer):
 
     def __init__(
         self, bend: Any = Bend.TANH, dropped: Any = (2,), spread: float = 0.05, start: Any = None, activation: Any = None,
-        reach: int = 18, most: int = 9, **options: Any,
+        reach: int = 18, most: int = 9, hidden: int = 9, **options: Any,
     ) -> None:  # fmt: skip
         super().__init__(**options)
+        if hidden != 9:
+            self._window = slice(0, hidden)
+        self.hidden = hidden
         self.bend, self.dropped, self.spread, self.start, self.activation, self.reach = (
             bend,
             dropped,
@@ -683,7 +686,7 @@ class Settled(layers.Layer):
         kept = np.array([column not in self.dropped for column in range(x.shape[1])], np.float32)
         x = keras.activations.get(self.activation)(keras.ops.matmul(x * kept, self.kernel))
         if x.shape[1] > 8:
-            x = self.cut(x[:, : self.half_way])
+            x = self.cut(x[:, : self.half_way])[:, getattr(self, "_window", slice(None))]
         return keras.ops.tanh(x) if Bend(self.bend) is Bend.TANH else x
 
     def get_config(self) -> dict[str, Any]:

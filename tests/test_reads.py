@@ -12,7 +12,7 @@ CODE = """
     import functools
     import helping
     from operator import attrgetter
-    from helping import cut
+    from helping import cut, deeply
 
     class Whole:
         def __init__(self):
@@ -37,6 +37,12 @@ CODE = """
         ("def call(self, x): return (lambda: x[: self.limit])()", True),
         ("def call(self, x): return self.limit(x)", True),
         ("@functools.cache\ndef call(self, x): return x[: self.limit]", True),
+        ("def through(f):\n        return lambda *x: f(*x)\n\n@through\ndef call(self, x): return x[: self.limit]", True),
+        ("@functools.cached_property\ndef most(self): return self.limit", True),
+        ("most = functools.partialmethod(lambda self, x: x[: self.limit], 1)", True),
+        ("most = property(attrgetter('limit'))", True),
+        ("def call(self, x):\n    from helping import shorten\n    return shorten(self, x)", True),
+        ("def call(self, x): return deeply(self, x)", True),
         ("@staticmethod\ndef call(it, x): return x[: it.limit]", True),
         ("@property\ndef most(self): return self.limit", True),
         ("def call(self, x): return x[: getattr(self, 'limit')]", True),
@@ -57,12 +63,14 @@ def test_what_a_method_or_function_reads_is_read(code: str, read: bool, tmp_path
     from reloadgate.live.reads import read_of
 
     monkeypatch.syspath_prepend(tmp_path)
-    uses = ("cut(", "helping.")  # without them the module that they are in reads nothing
+    uses = ("cut(", "helping", "deeply")  # without them the module that they are in reads nothing
     reading = "it.limit" if code.startswith("def") and any(use in code for use in uses) else "0"
-    helping = f"def cut(it, x): return x[: {reading}]\ndef shorten(it, x): return x[: {reading}]\n"
-    (tmp_path / "helping.py").write_text(helping)
+    (tmp_path / "deeper.py").write_text(f"def deeply(it, x): return x[: {reading}]\n")
+    helping = [f"def {name}(it, x): return x[: {reading}]" for name in ("cut", "shorten")]
+    helping += ["import deeper", "def deeply(it, x): return deeper.deeply(it, x)"]
+    (tmp_path / "helping.py").write_text("\n".join(helping))
     (tmp_path / "written.py").write_text(dedent(CODE) + (code if code.startswith("class") else indent(code, "    ")))
-    for name in ("helping", "written"):
+    for name in ("deeper", "helping", "written"):
         monkeypatch.delitem(importlib.sys.modules, name, raising=False)  # type: ignore[attr-defined]
     written = importlib.import_module("written")
     assert ("limit" in read_of([written.Whole()])) is read

@@ -4,18 +4,19 @@ import contextlib
 import dis
 import inspect
 import json
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from itertools import pairwise
 from types import FunctionType
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from reloadgate.evidence import Attribute
 from reloadgate.live.attributes import Objects, is_keras_own, objects
 from reloadgate.live.catalog import Catalog
-from reloadgate.live.reads import read_by
-from reloadgate.live.words import as_json, described, is_keras
+from reloadgate.live.reads import Everything, mentioned_by, read_by
+from reloadgate.live.words import KERAS, as_json, described, is_keras
 
 COMMON = frozenset({"self", "args", "kwargs", "name", "dtype", "trainable", "autocast"})
 """Parameters of constructors that Keras takes over."""
@@ -23,6 +24,10 @@ COMMON = frozenset({"self", "args", "kwargs", "name", "dtype", "trainable", "aut
 
 NOT_CALLED = ("fit", "evaluate", "train_on_batch", "test_on_batch", "predict_on_batch")
 """Methods of `keras.Model` that no check calls: resumed steps and predictions go through what they call."""
+
+
+COMPARED = (*KERAS, keras.Variable, keras.constraints.Constraint, keras.random.SeedGenerator, tf.Variable, tf.Tensor)
+"""What has rows of its own, or is a constant of a graph."""
 
 
 def told(model: Any, listed: Catalog) -> Objects:
@@ -61,10 +66,11 @@ def plain(things: Objects, read: Container[str]) -> Iterator[Attribute]:
         constructors = [vars(one)["__init__"] for one in own if "__init__" in vars(one)]
         arguments = {parameter for one in constructors for parameter in _parameters(one)} - COMMON
         arguments |= {text for one in constructors for text in _taken_out(one)} - COMMON
+        uses = Everything() if _keeps_untold(kept, arguments, mentioned_by(own), read) else read
         for one in sorted(arguments - kept.keys()):
             text = as_json(described(_of_property(thing, one, own)))
             if text is not None:
-                yield Attribute(key=f"{name}.{one}", value=text, argument=True, read=one in read)
+                yield Attribute(key=f"{name}.{one}", value=text, argument=True, read=one in uses)
         arguments |= {f"_{one}" for one in arguments} & {name for one in constructors for name in _mentioned(one)}
         arguments |= {f"_{cls.__name__.lstrip('_')}__{one}" for cls in own for one in arguments}  # as Python mangles `__one`
         methods = dict(read_by(NOT_CALLED, own)) if isinstance(thing, keras.Model) else {}
@@ -76,9 +82,20 @@ def plain(things: Objects, read: Container[str]) -> Iterator[Attribute]:
             text = as_json(described(value) if in_words else value) if argument or not is_keras_own(attribute) else None
             if text is not None:
                 yield Attribute(
-                    key=f"{name}.{attribute}", value=text, argument=argument, read=attribute in read,
+                    key=f"{name}.{attribute}", value=text, argument=argument, read=attribute in uses,
                     method=methods.get(attribute, ""),
                 )  # fmt: skip
+
+
+def _keeps_untold(kept: Mapping[str, Any], arguments: set[str], mentioned: set[str], read: Container[str]) -> bool:
+    """Whether code reads what the user's class keeps in no words, and what may be made of any argument."""
+    for attribute, value in kept.items():
+        told = not is_keras_own(attribute) and (isinstance(value, FunctionType) or as_json(value) is not None)
+        if told or attribute.lstrip("_") in arguments or attribute not in mentioned or attribute not in read:
+            continue
+        if not all(isinstance(leaf, COMPARED) for leaf in keras.tree.flatten(value)):
+            return True
+    return False
 
 
 def _of_property(thing: Any, name: str, own: Iterable[type]) -> Any:

@@ -1,14 +1,13 @@
 """Which attributes the user's code reads once its objects are made, as far as its code tells; nothing of it is run."""
 
 import dis
-import inspect
 import itertools
 import os
 import sys
 import sysconfig
 from collections.abc import Container, Iterable, Iterator
 from functools import cache
-from types import CodeType, FunctionType, ModuleType
+from types import CellType, CodeType, ModuleType
 from typing import Any
 
 from reloadgate.live.words import is_the_users
@@ -25,7 +24,7 @@ MAKING = frozenset(
 INSTALLED = tuple(sysconfig.get_path(kind) + os.sep for kind in ("stdlib", "platstdlib", "purelib", "platlib"))
 """Folders of code that is not the project's."""
 
-READING = ("LOAD_ATTR", "LOAD_METHOD")
+READING = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR")
 COPYING = ("COPY", "DUP_TOP")
 """What goes before the reading of an attribute that is only to be counted up, as in `self.calls += 1`."""
 
@@ -43,7 +42,7 @@ class Everything(Container[str]):
 
 def read_of(things: Iterable[Any]) -> Container[str]:
     """Names of the attributes that are read by methods of these objects, and by any code of the modules of the user's classes and
-    of those that they import, but for what is installed.
+    of those that they use, directly or not, but for what is installed; everything, where a method's code cannot be looked into.
 
     Of other classes, as Keras', all names count that their code mentions.
     """
@@ -51,22 +50,32 @@ def read_of(things: Iterable[Any]) -> Container[str]:
     own = {one for one in classes if is_the_users(one)}
     if not own:
         return ()
-    if any(WHOLE & {*code.co_names} for cls in own for code in _codes(cls)):
+    if any(map(_hides, own)) or any(WHOLE & {*code.co_names} for cls in own for code in _codes(cls)):
         return Everything()
-    codes = set[CodeType]()
-    for module in _with_imported({sys.modules[one.__module__] for one in own if one.__module__ in sys.modules}):
-        for thing in list(vars(module).values()):
-            if isinstance(thing, FunctionType):
-                codes.add(thing.__code__)
-            elif isinstance(thing, type) and _is_the_projects(sys.modules.get(thing.__module__)):
-                own.add(thing)
-    codes.update(itertools.chain(*map(_codes, own)))
+    codes = set[CodeType](itertools.chain(*map(_codes, own)))
+    modules, left = set[ModuleType](), {sys.modules.get(one.__module__) for one in own}
+    while left:
+        module = left.pop()
+        if module is None or module in modules:
+            continue
+        modules.add(module)
+        held = [*vars(module).values()]
+        its = set[CodeType](itertools.chain(*map(_codes_of, held)))
+        used = {name for code in its for one in _within(code) for name in one.co_names}  # what is imported within a function
+        names = {getattr(thing, "__module__", None) for thing in held} | used
+        others = {*(thing for thing in held if isinstance(thing, ModuleType)), *(sys.modules.get(str(name)) for name in names)}
+        left |= {other for other in others if _is_the_projects(other)}
+        for thing in held:
+            if isinstance(thing, type) and _is_the_projects(sys.modules.get(thing.__module__)):
+                its.update(_codes(thing))
+        codes |= its
     return set(itertools.chain(*map(_read, codes), *(mentioned(one) for one in classes - own)))
 
 
-def _with_imported(modules: set[ModuleType]) -> set[ModuleType]:
-    held = [thing for module in modules for thing in vars(module).values()]
-    return modules | {thing for thing in held if isinstance(thing, ModuleType) and _is_the_projects(thing)}
+def mentioned_by(classes: Iterable[type]) -> set[str]:
+    """All names that code of these classes mentions, that which makes an object too."""
+    held = itertools.chain(*(vars(cls).values() for cls in classes))
+    return {name for code in itertools.chain(*map(_codes_of, held)) for one in _within(code) for name in one.co_names}
 
 
 def _is_the_projects(module: ModuleType | None) -> bool:
@@ -77,9 +86,8 @@ def _is_the_projects(module: ModuleType | None) -> bool:
 def read_by(methods: Iterable[str], classes: Iterable[type]) -> Iterator[tuple[str, str]]:
     """Names of the attributes that one of the methods reads, where these classes have it themselves, and the method's name."""
     for cls, method in itertools.product(classes, methods):
-        code = _code(vars(cls).get(method))
-        for name in _read(code) if code else ():
-            yield name, method
+        for code in _codes_of(vars(cls).get(method)):
+            yield from ((name, method) for name in _read(code))
 
 
 @cache
@@ -91,19 +99,32 @@ def _codes(cls: type) -> Iterator[CodeType]:
     for name, thing in vars(cls).items():
         if isinstance(thing, type) and thing.__qualname__.startswith(f"{cls.__qualname__}."):
             yield from _codes(thing)
-        code = _code(thing)
-        if code is not None and name not in MAKING:
+        if name not in MAKING:
+            yield from _codes_of(thing)
+
+
+def _hides(cls: type) -> bool:
+    """Whether a method is there whose code is not."""
+    return any(
+        name not in (*MAKING, "__dict__", "__weakref__") and not isinstance(thing, type)
+        and (callable(thing) or hasattr(thing, "__get__")) and not any(_codes_of(thing))
+        for name, thing in vars(cls).items()
+    )  # fmt: skip
+
+
+def _codes_of(thing: Any) -> Iterator[CodeType]:
+    """The codes of a function, method or property: what decorates it, and what that hands on to."""
+    left, seen = [thing], set[int]()
+    while left:
+        one = left.pop()
+        if id(one) in seen or isinstance(one, (type, ModuleType)):
+            continue
+        seen.add(id(one))
+        if isinstance(code := getattr(one, "__code__", None), CodeType):
             yield code
-
-
-def _code(thing: Any) -> CodeType | None:
-    """The code of a method: of a property, that which gives it; behind what decorates it."""
-    if isinstance(thing, property):
-        thing = thing.fget
-    if isinstance(thing, (classmethod, staticmethod)):
-        thing = thing.__func__
-    code = getattr(inspect.unwrap(thing), "__code__", None) if callable(thing) else None
-    return code if isinstance(code, CodeType) else None
+            left += [cell.cell_contents for cell in one.__closure__ or () if cell != CellType()]
+        behind = ("fget", "__func__", "__wrapped__", "func", "python_function")
+        left += [getattr(one, name) for name in behind if callable(getattr(one, name, None))]
 
 
 def _within(code: CodeType) -> Iterator[CodeType]:
