@@ -657,12 +657,12 @@ class Settled(layers.Layer):
 
     def __init__(
         self, bend: Any = Bend.TANH, dropped: Any = (2,), spread: float = 0.05, start: Any = None, activation: Any = None,
-        reach: int = 18, most: int = 9, hidden: int = 9, **options: Any,
+        reach: int = 18, most: int = 9, widest: int = 9, **options: Any,
     ) -> None:  # fmt: skip
         super().__init__(**options)
-        if hidden != 9:
-            self._window = slice(0, hidden)
-        self.hidden = hidden
+        if widest != 9:
+            self._window = slice(0, widest)
+        self.widest = widest
         self.bend, self.dropped, self.spread, self.start, self.activation, self.reach = (
             bend,
             dropped,

@@ -437,7 +437,7 @@ def test_a_test_step_that_does_not_take_the_probe_is_told(keras: Any, models: An
         ("settled", {"eagerly": True}, None),
         ("settled", {"reach": 12}, "layers/settled.half_way"),
         ("settled", {"most": 6}, "layers/settled.cut"),
-        ("settled", {"hidden": 6}, "layers/settled.hidden"),
+        ("settled", {"widest": 6}, "layers/settled.widest"),
         ("thawing", {}, None),
         ("thawing", {"momentum": 0.5}, "layers/thawing/statistics.momentum"),
         ("bounding_late", {}, None),

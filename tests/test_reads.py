@@ -41,7 +41,7 @@ CODE = """
         ("@functools.cached_property\ndef most(self): return self.limit", True),
         ("most = functools.partialmethod(lambda self, x: x[: self.limit], 1)", True),
         ("most = property(attrgetter('limit'))", True),
-        ("def call(self, x):\n    from helping import shorten\n    return shorten(self, x)", True),
+        ("def call(self, x):\n    from apart import far\n    return far(self, x)", True),
         ("def call(self, x): return deeply(self, x)", True),
         ("@staticmethod\ndef call(it, x): return x[: it.limit]", True),
         ("@property\ndef most(self): return self.limit", True),
@@ -63,15 +63,23 @@ def test_what_a_method_or_function_reads_is_read(code: str, read: bool, tmp_path
     from reloadgate.live.reads import read_of
 
     monkeypatch.syspath_prepend(tmp_path)
-    uses = ("cut(", "helping", "deeply")  # without them the module that they are in reads nothing
-    reading = "it.limit" if code.startswith("def") and any(use in code for use in uses) else "0"
-    (tmp_path / "deeper.py").write_text(f"def deeply(it, x): return x[: {reading}]\n")
-    helping = [f"def {name}(it, x): return x[: {reading}]" for name in ("cut", "shorten")]
-    helping += ["import deeper", "def deeply(it, x): return deeper.deeply(it, x)"]
-    (tmp_path / "helping.py").write_text("\n".join(helping))
+    files = {
+        "apart": ["def far(it, x): return x[: it.limit]"],
+        "deeper": ["def deeply(it, x): return x[: it.limit]"],
+        "helping": [
+            "import deeper",
+            "def cut(it, x): return x[: it.limit]",
+            "def shorten(it, x): return x[: it.limit]",
+            "def deeply(it, x): return deeper.deeply(it, x)",
+        ],
+    }
+    for name, lines in files.items():
+        written_out = [line if line.partition("(")[0].split()[-1] in code else line.replace("it.limit", "0") for line in lines]
+        (tmp_path / f"{name}.py").write_text("\n".join(written_out))
     (tmp_path / "written.py").write_text(dedent(CODE) + (code if code.startswith("class") else indent(code, "    ")))
-    for name in ("deeper", "helping", "written"):
+    for name in (*files, "written"):
         monkeypatch.delitem(importlib.sys.modules, name, raising=False)  # type: ignore[attr-defined]
+    importlib.import_module("apart")  # as a call does
     written = importlib.import_module("written")
     assert ("limit" in read_of([written.Whole()])) is read
 

@@ -61,13 +61,13 @@ def read_of(things: Iterable[Any]) -> Container[str]:
         modules.add(module)
         held = [*vars(module).values()]
         its = set[CodeType](itertools.chain(*map(_codes_of, held)))
+        for thing in held:
+            if isinstance(thing, type) and _is_the_projects(sys.modules.get(thing.__module__)):
+                its.update(_codes(thing))
         used = {name for code in its for one in _within(code) for name in one.co_names}  # what is imported within a function
         names = {getattr(thing, "__module__", None) for thing in held} | used
         others = {*(thing for thing in held if isinstance(thing, ModuleType)), *(sys.modules.get(str(name)) for name in names)}
         left |= {other for other in others if _is_the_projects(other)}
-        for thing in held:
-            if isinstance(thing, type) and _is_the_projects(sys.modules.get(thing.__module__)):
-                its.update(_codes(thing))
         codes |= its
     return set(itertools.chain(*map(_read, codes), *(mentioned(one) for one in classes - own)))
 
