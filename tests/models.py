@@ -409,6 +409,17 @@ def transferred(trained: bool = True) -> keras.Model:
     return model
 
 
+def sharing() -> keras.Model:
+    """Tensors, a small one and one that is too large for a constant, that several operations are given. Each has its own later."""
+    few, many = keras.ops.convert_to_tensor([0.5, 1.0, 1.5, 2.0]), keras.ops.convert_to_tensor(_numbers(24))
+    inputs = keras.Input((4,))
+    hidden = layers.Dense(24)((inputs - few) / few)
+    outputs = layers.Dense(1)(keras.ops.matmul(keras.ops.tanh(keras.ops.matmul(hidden, many)), many))
+    model = keras.Model(inputs, outputs)
+    model.compile("adam", "mse")
+    return model
+
+
 def head() -> keras.Model:
     """As a script that loads weights makes it: what the base was trained with is nobody's business any more."""
     return transferred(trained=False)

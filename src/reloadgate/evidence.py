@@ -135,7 +135,7 @@ STEPS = (TRAIN_STEP, TEST_STEP)
 """In keys of variables that only a step uses, and of graphs, where others name a layer: no storage path has a space."""
 
 
-GRAPH_SCHEME = 1
+GRAPH_SCHEME = 2
 """How digests of graphs are made. Another number with every change that gives one and the same model other digests: evidence of
 another scheme is not held against the model."""
 

@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -23,6 +23,7 @@ from reloadgate.live.operations import (
     Computed,
     captured,
     computed,
+    counted,
     definition_of,
     digest_of,
     digest_of_all,
@@ -206,14 +207,10 @@ Names = Mapping[int, str]
 def graphs(one: Traced, mode: str, names: Names) -> Iterator[Graph]:
     """What every layer does in a graph that was traced of this mode; a layer that is given what another one gives comes later."""
     parts: dict[str, list[Computed]] = {}
-    taken = captured(one.graph)
-    operations = computed(one.graph, named(one.graph, names) | taken)
-    for (name, operation), layer in zip(operations.items(), one.owners, strict=True):
-        if operation.kinds == ["Placeholder"]:
-            if name not in taken:
-                continue
-            operation = replace(operation, kinds=[], constants=[taken[name]])
-        parts.setdefault(layer, []).append(operation)
+    operations = computed(one.graph, named(one.graph, names), captured(one.graph))
+    for operation, layer in zip(operations.values(), one.owners, strict=True):
+        if not operation.given and operation.kinds != ["Placeholder"]:
+            parts.setdefault(layer, []).append(operation)
     for layer, of_layer in parts.items():
         yield Graph(
             layer=layer,
@@ -273,9 +270,8 @@ def trace_step(model: Any, batch: Any, step: str = TRAIN_STEP) -> None:
 
 def _graph_of_step(graph: Any, logs: Any, step: str, names: Names) -> Graph:
     """All of it together, in whatever order: gradients are of no layer."""
-    taken = captured(graph)
-    found = computed(graph, named(graph, names) | taken)
-    operations = found.values()
+    found = computed(graph, named(graph, names), captured(graph))
+    operations = counted(found.values())
     # In their order, so that two that only a number tells apart cannot change places.
     logged = [
         f"{unnumbered(name)} {digest_of(tensor, found).hex()}"
@@ -284,7 +280,7 @@ def _graph_of_step(graph: Any, logs: Any, step: str, names: Names) -> Graph:
         if getattr(tensor, "graph", None) is graph
     ]
     kinds = sorted(kind for one in operations for kind in one.kinds)
-    constants = sorted([*(value for one in operations for value in one.constants), *taken.values()])
+    constants = sorted(value for one in operations for value in one.constants)
     return Graph(
         layer=step,
         operations=_hashed(" ".join(kinds).encode()),

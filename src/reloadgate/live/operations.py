@@ -25,6 +25,9 @@ class Computed:
     """Types of operations that compute with what is in no graph."""
     digest: bytes
     """Over the operation and, by their own digests, what it is given."""
+    given: bool = False
+    """It is a constant that others are given, and counts with each of them: a tensor that a model was made with is one for all
+    that use it, and after a reload each of them has its own."""
 
 
 UNSEEN = {"EagerPyFunc", "PyFunc", "PyFuncStateless", "ReadFile"}
@@ -34,13 +37,18 @@ IN_ANY_ORDER = {"Add", "AddN", "AddV2", "Equal", "LogicalAnd", "LogicalOr", "Max
 """Operations of which it is all the same in which order they are given their inputs; TensorFlow's gradients have some."""
 
 
-def computed(graph: Any, given: Mapping[str, bytes], library: Any = None) -> dict[str, Computed]:
+def computed(
+    graph: Any, given: Mapping[str, bytes], constants: Mapping[str, bytes] | None = None, library: Any = None
+) -> dict[str, Computed]:
     """What the operations of a graph compute, by their names, in their order.
 
     Args:
         given: digests of what comes from outside, by the placeholders that stand for it; others are known by their places.
+        constants: those of what is as constant as if it were in the graph.
         library: the graph that holds the functions; the graph itself where None.
     """
+    constants = constants or {}
+    given = {**given, **constants}
     operations = graph.get_operations()
     places = iter(range(len(operations)))
     leaves = {
@@ -62,7 +70,12 @@ def computed(graph: Any, given: Mapping[str, bytes], library: Any = None) -> dic
             waiting.pop()
             if operation.name not in found:
                 inputs = [digest_of(tensor, found) for tensor in operation.inputs]
-                found[operation.name] = _computed(operation, inputs, leaves.get(operation.name, b""), library or graph)
+                leaf = leaves.get(operation.name, b"")
+                if operation.type == "Const" or (leaf and operation.name in constants):
+                    found[operation.name] = _constant(operation, leaf)
+                else:
+                    taken = [one for tensor in operation.inputs if (one := found.get(tensor.op.name)) and one.given]
+                    found[operation.name] = _computed(operation, inputs, taken, leaf, library or graph)
     return {one.name: found[one.name] for one in operations}
 
 
@@ -72,9 +85,17 @@ def digest_of(tensor: Any, found: Mapping[str, Computed]) -> bytes:
     return (source.digest if source else tensor.op.type.encode()) + b":%d" % tensor.value_index
 
 
-def _computed(operation: Any, inputs: list[bytes], leaf: bytes, library: Any) -> Computed:
+def _constant(operation: Any, leaf: bytes) -> Computed:
+    own = leaf or constants_of(operation)
+    given = any(tensor.consumers() for tensor in operation.outputs)
+    kinds = [operation.type] * (not leaf)
+    return Computed(kinds=kinds, constants=[own], drawn=[], unseen=[], digest=_joined([b"Const", own]), given=given)
+
+
+def _computed(operation: Any, inputs: list[bytes], taken: list[Computed], leaf: bytes, library: Any) -> Computed:
     own = constants_of(operation)
-    kinds, constants, drawn = [operation.type], [own], [operation.type] * draws(operation)
+    kinds = [*(kind for one in taken for kind in one.kinds), operation.type]
+    constants, drawn = [*(value for one in taken for value in one.constants), own], [operation.type] * draws(operation)
     unseen = [operation.type] * (operation.type in UNSEEN)
     parts = [
         operation.type.encode(),
@@ -86,8 +107,8 @@ def _computed(operation: Any, inputs: list[bytes], leaf: bytes, library: Any) ->
     for graph, holder in functions_of(operation, library):
         before = len(inputs) - len(graph.inputs)  # what a condition is decided by
         given = {one.op.name: inputs[before + place] for place, one in enumerate(graph.inputs)} if before >= 0 else {}
-        within = computed(graph, given, holder)
-        for one in within.values():
+        within = computed(graph, given, library=holder)
+        for one in counted(within.values()):
             kinds += one.kinds
             constants += one.constants
             drawn += one.drawn
@@ -97,9 +118,14 @@ def _computed(operation: Any, inputs: list[bytes], leaf: bytes, library: Any) ->
     return Computed(kinds=kinds, constants=constants, drawn=drawn, unseen=unseen, digest=_joined(parts))
 
 
+def counted(operations: Iterable[Computed]) -> list[Computed]:
+    """The operations without the constants that count with others."""
+    return [one for one in operations if not one.given]
+
+
 def digest_of_all(operations: Iterable[Computed]) -> bytes:
     """Over operations in whatever order."""
-    return _joined(sorted(one.digest for one in operations))
+    return _joined(sorted(one.digest for one in counted(operations)))
 
 
 def _joined(parts: Iterable[bytes]) -> bytes:
