@@ -410,7 +410,7 @@ def transferred(trained: bool = True) -> keras.Model:
 
 
 def sharing() -> keras.Model:
-    """Tensors, a small one and one that is too large for a constant, that several operations are given. Each has its own later."""
+    """Tensors, a small one and one that is too large for a constant, that several operations are given: later each its own."""
     few, many = keras.ops.convert_to_tensor([0.5, 1.0, 1.5, 2.0]), keras.ops.convert_to_tensor(_numbers(24))
     inputs = keras.Input((4,))
     hidden = layers.Dense(24)((inputs - few) / few)

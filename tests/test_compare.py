@@ -826,6 +826,44 @@ def test_another_environment_is_named_change_by_change(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("form", "units", "changes"),
+    [
+        (FormatName.OWN, 8, ("unroll: False → True", "run_eagerly: False → True")),
+        (FormatName.OWN, 9, ()),
+        (FormatName.KERAS, 8, ()),
+    ],
+)
+def test_what_users_code_runs_in_another_way_has_other_last_bits(
+    form: FormatName, units: int, changes: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Where anything else is another too, it may be that which makes the difference: then the same bits are asked for."""
+
+    def of(name: str, units: int, switch: bool) -> Changed:
+        layer = {"class_name": "LSTM", "config": {"name": name, "units": units, "unroll": switch}}
+        return lambda o: replace(o, config={"layers": [layer]}, compile_config={"run_eagerly": switch})
+
+    artifact = replace(ARTIFACT, format=form)
+    built = build(tmp_path, then=of("lstm", 8, False), now=of("lstm_1", units, True), artifact=artifact)
+    write_evidence(built.sealed, replace(built.saved, artifacts=(artifact,)))
+    facts = (
+        built.compare_with(replace(built.reloaded, saved_sha256=read_sealed(SavedEvidence, built.sealed).sha256))
+        .models[0]
+        .artifacts[0]
+    )
+    assert facts.environment_changes == changes
+    assert facts.same_environment is not bool(changes)
+
+
+@pytest.mark.parametrize(("drift", "status"), [(1e-6, Status.PASS), (1e-2, Status.FAIL)])
+def test_what_is_logged_elsewhere_is_held_against_what_it_was_computed_from(drift: float, status: Status, tmp_path: Path) -> None:
+    """It is kept as float64, and was computed from weights in float32, whose last bit is more than float64 tolerates."""
+    log = values()["log/loss"] * (1 + drift)
+    comparison = build(tmp_path, changed={"log/loss": log}, environment=replace(ENVIRONMENT, cpus=8)).compare()
+    (finding,) = [f for m in judge(comparison, Policy()).models for f in m.findings if f.row.subject == "loss per step"]
+    assert (finding.status, finding.setting) == (status, "other_environment.resume.float32")
+
+
+@pytest.mark.parametrize(
     ("environment", "log", "outcome"),
     [
         (ENVIRONMENT, None, Outcome.UNCHECKED),

@@ -181,6 +181,7 @@ def _logs(expected: Side, seen: Side) -> Iterator[Row]:
                 "look for: give it a name"
             )
         yield row_of(Group.RESUME, f"{name} by name", outcome, expected=name, seen=other, detail=detail)
+    dtype = _dtype_of_training(expected.observation)
     for name in [*then, *(name for name in now if name not in then)]:
         if name not in then or name not in now:
             outcome = Outcome.MISSING if name not in now else Outcome.EXTRA
@@ -188,5 +189,15 @@ def _logs(expected: Side, seen: Side) -> Iterator[Row]:
         else:
             yield array_row(
                 Group.RESUME, f"{name} per step", then[name].values, expected, now[name].values, seen,
-                noise=then[name].noise,
+                noise=then[name].noise, dtype=dtype,
             )  # fmt: skip
+
+
+PRECISIONS = ("bfloat16", "float16", "float32", "float64")
+"""From the coarsest on."""
+
+
+def _dtype_of_training(observation: Observation) -> str:
+    """The coarsest dtype of what is trained: what is logged was computed from that, and is kept as float64."""
+    trained = {variable.value.dtype for variable in observation.variables if variable.kind is Kind.WEIGHT and variable.trainable}
+    return next((dtype for dtype in PRECISIONS if dtype in trained), "float32")

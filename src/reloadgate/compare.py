@@ -36,7 +36,7 @@ from reloadgate.formats import FORMATS, h5, own, saved_model
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.project import Subject, VersionRecord, artifacts_of, folder_of
 from reloadgate.rows import Side, log_values, row_of
-from reloadgate.state_rows import compile_rows, note_rows, stored_rows, structure_rows, variable_rows
+from reloadgate.state_rows import compile_rows, execution_changes, note_rows, stored_rows, structure_rows, variable_rows
 from reloadgate.text import error_line
 from reloadgate.unheld_rows import unheld_rows
 
@@ -190,7 +190,7 @@ def _facts(
     theirs: ArrayReader | None,
     ours: ArrayReader | None,
 ) -> ArtifactFacts:
-    changes = environment_changes(saved.environment, reloaded.environment) if saved and reloaded else ("unknown",)
+    changes = _other_bits(saved, reloaded) if saved and reloaded else ("unknown",)
     losses = {}
     with contextlib.suppress(UnreadableRecordError):  # altered arrays have a row of their own
         if saved and theirs:
@@ -246,7 +246,7 @@ def _observed(saved: SavedEvidence, theirs: ArrayReader, reloaded: ReloadedEvide
         yield from structure_rows(expected.observation, seen.observation, rebuilt)
     yield from variable_rows(expected, seen)
     behaved, behaviour = reloaded.depth is not Depth.STATE, list[Row]()
-    same_environment = not environment_changes(saved.environment, reloaded.environment)
+    same_environment = not _other_bits(saved, reloaded)
     if behaved:
         behaviour += [*prediction_rows(expected, seen), *determinism_rows(expected.observation, seen.observation)]
     if infers:
@@ -309,6 +309,14 @@ def fresh_rows(reloaded: ReloadedEvidence, restored: bool = False) -> Iterator[R
     """
     yield from _tried(reloaded)
     yield from _load(reloaded, restored)
+
+
+def _other_bits(saved: SavedEvidence, reloaded: ReloadedEvidence) -> tuple[str, ...]:
+    """Why what is computed may be other bits: the environment, and where the user's code made the model again how it is run."""
+    changes = environment_changes(saved.environment, reloaded.environment)
+    if reloaded.observation is not None and reloaded.artifact.format in REBUILT:
+        changes += execution_changes(saved.observation, reloaded.observation)
+    return changes
 
 
 def environment_changes(saved: Environment, reloaded: Environment | None) -> tuple[str, ...]:

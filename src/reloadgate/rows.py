@@ -38,20 +38,21 @@ def setting_rows(group: Group, subject: str, expected: Any, seen: Any, rebuilt: 
             its effect is seen in predictions and resumed steps.
     """
     outcome = Outcome.NOTED if rebuilt else Outcome.CHANGED
-    places = list(_unequal_places(expected, seen, subject))
+    places = list(unequal_places(expected, seen, subject))
     if not places:
         yield row_of(group, subject, Outcome.SAME)
     for place, then, now in places[:20]:
         yield row_of(group, place, outcome, expected=short(then), seen=short(now), detail="the setting is another")
 
 
-def _unequal_places(expected: Any, seen: Any, place: str) -> Iterator[tuple[str, Any, Any]]:
+def unequal_places(expected: Any, seen: Any, place: str) -> Iterator[tuple[str, Any, Any]]:
+    """The places where two JSON values are not equal, with what is there on both sides."""
     if isinstance(expected, dict) and isinstance(seen, dict):
         for key in sorted({*expected, *seen}):
-            yield from _unequal_places(expected.get(key, ABSENT), seen.get(key, ABSENT), f"{place}.{key}")
+            yield from unequal_places(expected.get(key, ABSENT), seen.get(key, ABSENT), f"{place}.{key}")
     elif isinstance(expected, list) and isinstance(seen, list) and len(expected) == len(seen):
         for number, (then, now) in enumerate(zip(expected, seen, strict=True)):
-            yield from _unequal_places(then, now, f"{place}[{number}]")
+            yield from unequal_places(then, now, f"{place}[{number}]")
     elif expected != seen or isinstance(expected, bool) != isinstance(seen, bool):
         yield place, expected, seen
 

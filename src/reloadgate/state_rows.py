@@ -16,7 +16,7 @@ from reloadgate.evidence import (
     Variable,
 )
 from reloadgate.formats import FORMATS
-from reloadgate.rows import ABSENT, Side, advanced, array_row, row_of, setting_row, setting_rows, short
+from reloadgate.rows import ABSENT, Side, advanced, array_row, row_of, setting_row, setting_rows, short, unequal_places
 
 _GROUP_OF_KIND = {
     Kind.WEIGHT: Group.WEIGHTS,
@@ -193,6 +193,19 @@ def _renamed(config: Any, names: Mapping[str, str]) -> Any:
     if "inbound_nodes" in config and isinstance(config.get("name"), str):
         renamed["name"] = names.get(config["name"], config["name"])
     return renamed
+
+
+EXECUTION = ("jit_compile", "run_eagerly", "unroll", "use_cudnn")
+"""Settings of `compile` and of layers that say how is computed, and not what: the last bits may be others, as elsewhere."""
+
+
+def execution_changes(expected: Observation, seen: Observation) -> tuple[str, ...]:
+    """What of `EXECUTION` is another, as `name: then → now`, where nothing else of the settings is but the names."""
+    places = unequal_places([expected.config, expected.compile_config], [seen.config, seen.compile_config], "settings")
+    settings = [(place.rpartition(".")[2], then, now) for place, then, now in places]
+    if any(name not in (*EXECUTION, "name") for name, _, _ in settings):
+        return ()
+    return tuple(f"{name}: {short(then)} → {short(now)}" for name, then, now in settings if name in EXECUTION)
 
 
 def note_rows(expected: Observation, seen: Observation, rebuilt: bool) -> Iterator[Row]:
