@@ -8,7 +8,7 @@ from dataclasses import replace
 from reloadgate.arrays import Array
 from reloadgate.comparison import Outcome, Row
 from reloadgate.evidence import CALL, PREDICT, SERVE, TRAIN_STEP, Group, Kind, Observation, Output
-from reloadgate.rows import Side, advanced, array_row, row_of, short
+from reloadgate.rows import Side, advanced, array_row, is_rate_in_other_dtype, rate_row, row_of, short
 from reloadgate.text import unnumbered
 
 # Predictions and resumed steps
@@ -114,10 +114,11 @@ def resume_rows(expected: Side, seen: Side, same_environment: bool) -> Iterator[
             detail = f"{variable.path} has no value after the resumed steps"
             yield row_of(Group.RESUME, variable.key, Outcome.MISSING, detail=detail)
             continue
-        yield array_row(
-            Group.RESUME, f"{variable.key} after {then.steps} steps", variable.final, expected, other.final, seen,
-            noise=variable.noise,
-        )  # fmt: skip
+        subject = f"{variable.key} after {then.steps} steps"
+        if is_rate_in_other_dtype(variable, other):
+            yield rate_row(Group.RESUME, subject, variable.final, expected, other.final, seen)
+            continue
+        yield array_row(Group.RESUME, subject, variable.final, expected, other.final, seen, noise=variable.noise)
     for variable in trained:
         if variable.key not in moved:
             yield row_of(

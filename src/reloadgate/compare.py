@@ -36,7 +36,15 @@ from reloadgate.formats import FORMATS, h5, own, saved_model
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.project import Subject, VersionRecord, artifacts_of, folder_of
 from reloadgate.rows import Side, log_values, row_of
-from reloadgate.state_rows import compile_rows, execution_changes, note_rows, stored_rows, structure_rows, variable_rows
+from reloadgate.state_rows import (
+    compile_rows,
+    computed_otherwise,
+    execution_changes,
+    note_rows,
+    stored_rows,
+    structure_rows,
+    variable_rows,
+)
 from reloadgate.text import error_line
 from reloadgate.unheld_rows import unheld_rows
 
@@ -244,7 +252,7 @@ def _observed(saved: SavedEvidence, theirs: ArrayReader, reloaded: ReloadedEvide
         yield from note_rows(expected.observation, seen.observation, rebuilt)
     else:
         yield from structure_rows(expected.observation, seen.observation, rebuilt)
-    yield from variable_rows(expected, seen)
+    yield from variable_rows(expected, seen, rebuilt)
     behaved, behaviour = reloaded.depth is not Depth.STATE, list[Row]()
     same_environment = not _other_bits(saved, reloaded)
     if behaved:
@@ -314,8 +322,10 @@ def fresh_rows(reloaded: ReloadedEvidence, restored: bool = False) -> Iterator[R
 def _other_bits(saved: SavedEvidence, reloaded: ReloadedEvidence) -> tuple[str, ...]:
     """Why what is computed may be other bits: the environment, and where the user's code made the model again how it is run."""
     changes = environment_changes(saved.environment, reloaded.environment)
-    if reloaded.observation is not None and reloaded.artifact.format in REBUILT:
-        changes += execution_changes(saved.observation, reloaded.observation)
+    if reloaded.observation is not None:
+        changes += computed_otherwise(saved.observation, reloaded.observation)
+        if reloaded.artifact.format in REBUILT:
+            changes += execution_changes(saved.observation, reloaded.observation)
     return changes
 
 

@@ -249,6 +249,8 @@ class Observation:
     """Before the model does anything; older evidence has none."""
     graph_scheme: int = 0
     """The `GRAPH_SCHEME` of the observer; older evidence has none."""
+    replicas: int = 1
+    """Of the model's distribution strategy; older evidence has none."""
 
 
 @noun

@@ -1,12 +1,14 @@
 """What the rows of a comparison are made with: pure, evidence in, rows out."""
 
+import contextlib
 import math
+import struct
 from collections.abc import Iterator
 from typing import Any
 
 from reloadgate.arrays import Array, ArrayReader
 from reloadgate.comparison import Outcome, Row
-from reloadgate.evidence import Group, Log, Observation
+from reloadgate.evidence import Group, Kind, Log, Observation, Variable
 from reloadgate.text import one_line
 
 ABSENT = "absent"
@@ -90,3 +92,25 @@ def log_values(log: Log | None, arrays: ArrayReader) -> tuple[float | None, ...]
     """The values of a log by step; None where one is no finite number."""
     values = () if log is None else arrays.vector(log.values)
     return tuple(value if math.isfinite(value) else None for value in values)
+
+
+def is_rate_in_other_dtype(then: Variable, now: Variable) -> bool:
+    """Whether both are an optimizer's rate, which Keras makes in the `floatx` of the process, and it is another one's."""
+    rates = all(one.kind is Kind.SLOT and one.path.rpartition("/")[2] == "learning_rate" for one in (then, now))
+    return rates and {then.value.dtype, now.value.dtype} == {"float32", "float64"}
+
+
+def rate_row(group: Group, subject: str, then: Array, expected: Side, now: Array, seen: Side) -> Row:
+    """The row of a rate in another dtype: the same rate where it is the same as float32, the narrower one."""
+    rates = [as_float32(float(side.arrays.get(one))) for one, side in ((then, expected), (now, seen))]
+    detail = "the rate is held in another dtype, as Keras makes it in the `floatx` of the process"
+    outcome = Outcome.NOTED if rates[0] == rates[1] else Outcome.CHANGED
+    told = [f"{one.dtype} {rate:.9g}" for one, rate in zip((then, now), rates, strict=True)]
+    return row_of(group, subject, outcome, expected=told[0], seen=told[1], detail=detail)
+
+
+def as_float32(number: float) -> float:
+    """The nearest number that float32 has; the number itself where it is too large."""
+    with contextlib.suppress(OverflowError):
+        (number,) = struct.unpack("f", struct.pack("f", number))
+    return number

@@ -16,7 +16,20 @@ from reloadgate.evidence import (
     Variable,
 )
 from reloadgate.formats import FORMATS
-from reloadgate.rows import ABSENT, Side, advanced, array_row, row_of, setting_row, setting_rows, short, unequal_places
+from reloadgate.rows import (
+    ABSENT,
+    Side,
+    advanced,
+    array_row,
+    as_float32,
+    is_rate_in_other_dtype,
+    rate_row,
+    row_of,
+    setting_row,
+    setting_rows,
+    short,
+    unequal_places,
+)
 
 _GROUP_OF_KIND = {
     Kind.WEIGHT: Group.WEIGHTS,
@@ -199,6 +212,16 @@ EXECUTION = ("jit_compile", "run_eagerly", "unroll", "use_cudnn")
 """Settings of `compile` and of layers that say how is computed, and not what: the last bits may be others, as elsewhere."""
 
 
+def computed_otherwise(expected: Observation, seen: Observation) -> tuple[str, ...]:
+    """What of two models has what is computed come out in other last bits, as `name: then → now`: replicas among which rows are
+    divided, and rates that are held in another dtype."""
+    now = {variable.key: variable for variable in seen.variables}
+    pairs = [(one, now[one.key]) for one in expected.variables if one.key in now]
+    rates = [f"{a.path}: {a.value.dtype} → {b.value.dtype}" for a, b in pairs if is_rate_in_other_dtype(a, b)]
+    replicas = [f"replicas: {expected.replicas} → {seen.replicas}"] * (expected.replicas != seen.replicas)
+    return (*replicas, *rates)
+
+
 def execution_changes(expected: Observation, seen: Observation) -> tuple[str, ...]:
     """What of `EXECUTION` is another, as `name: then → now`, where nothing else of the settings is but the names."""
     places = unequal_places([expected.config, expected.compile_config], [seen.config, seen.compile_config], "settings")
@@ -260,8 +283,13 @@ def _metrics(then: Observation, now: Observation) -> Row:
 
 
 def _without_name(optimizer: Optimizer) -> dict[str, Any]:
-    """An optimizer's configuration without its class, which has a row of its own, and without names."""
-    return {key: value for key, value in _unnamed(optimizer.config).items() if key != "class_name"}
+    """An optimizer's configuration without its class, which has a row of its own, and without names; a rate as float32, the
+    narrowest that it is held in (that of a process whose `floatx` is another)."""
+    kept = {key: value for key, value in _unnamed(optimizer.config).items() if key != "class_name"}
+    settings = kept.get("config")
+    if isinstance(settings, dict) and isinstance(rate := settings.get("learning_rate"), float):
+        kept["config"] = settings | {"learning_rate": as_float32(rate)}
+    return kept
 
 
 def _unnamed(config: dict[str, Any]) -> dict[str, Any]:
@@ -285,7 +313,12 @@ def _learning_rate(then: Optimizer, now: Optimizer, expected: Side, seen: Side) 
 # Variables
 
 
-def variable_rows(expected: Side, seen: Side) -> Iterator[Row]:
+def variable_rows(expected: Side, seen: Side, rebuilt: bool) -> Iterator[Row]:
+    """A row for every variable and asset.
+
+    Args:
+        rebuilt: the user's own code made the model again, and may have given a lookup its vocabulary in another way.
+    """
     then, now = expected.observation, seen.observation
     before = {v.key: v for v in (*then.variables, *then.assets)}
     after = {v.key: v for v in (*now.variables, *now.assets)}
@@ -312,7 +345,15 @@ def variable_rows(expected: Side, seen: Side) -> Iterator[Row]:
             detail = f"{variable.path} ({variable.kind}) is {outcome} after the reload"
             if variable.kind is Kind.REPLICA:
                 detail = f"{variable.path} holds other values than the first replica, and no artifact has a place for them"
+            if rebuilt and variable.kind is Kind.ASSET and _computes_the_same(key.rpartition("/")[0], then, now):
+                outcome, detail = (
+                    Outcome.NOTED,
+                    "it is given in another way on one of the sides, and what is looked up is the same",
+                )
             yield row_of(group, key, outcome, detail=detail)
+            continue
+        if is_rate_in_other_dtype(before[key], after[key]):
+            yield rate_row(group, key, before[key].value, expected, after[key].value, seen)
             continue
         row = array_row(group, key, before[key].value, expected, after[key].value, seen)
         if row.outcome is Outcome.DIFFERS or row.difference is not None:
@@ -325,8 +366,19 @@ def variable_rows(expected: Side, seen: Side) -> Iterator[Row]:
             "the whole has rows of its own"
         )
         yield row_of(Group.OPTIMIZER, path, Outcome.NOTED, detail=detail)
-    yield from _swapped_names(then.variables, now.variables)
+    swapped = list(_swapped_names(then.variables, now.variables))
+    yield from swapped
+    yield from _exchanged_names(then.variables, now.variables, {row.subject for row in swapped})
     yield from _optimizer_presence(then, now)
+
+
+def _computes_the_same(layer: str, then: Observation, now: Observation) -> bool:
+    """Whether a layer's graphs are there on both sides, and are the same: with them, what lookup tables hold."""
+    found = [
+        {(g.mode, g.layer): (g.operations, g.constants, g.wiring) for g in side.graphs if f"{layer}/".startswith(f"{g.layer}/")}
+        for side in (then, now)
+    ]
+    return bool(found[0]) and found[0] == found[1]
 
 
 def _role(group: Group, then: Variable, now: Variable, names: set[str]) -> Iterator[Row]:
@@ -369,6 +421,12 @@ def _cause(
         }
     if now.value.largest == 0.0 and not now.value.nans and then.value.largest:
         return {"detail": f"{then.path} came back as zeros"}
+    alike = (key for key, other in before.items() if key != then.key and other.kind is then.kind)
+    if source := next((key for key in alike if before[key].value.sha256 == now.value.sha256), None):
+        detail = (
+            f"{then.path} came back with the values of {source}: restored in another order, or under a name that is there twice"
+        )
+        return {"outcome": Outcome.SWAPPED, "detail": detail}
     return {"detail": f"{then.path} has other values after the reload"}
 
 
@@ -398,6 +456,29 @@ def _swapped_names(expected: tuple[Variable, ...], seen: tuple[Variable, ...]) -
             yield row_of(
                 group_of(here), here.key, Outcome.SWAPPED, expected=f"{name} at {here.key}",
                 seen=f"{name} at {there.key}", detail=f"{name} came back with the values of {other}",
+            )  # fmt: skip
+
+
+def _exchanged_names(expected: tuple[Variable, ...], seen: tuple[Variable, ...], told: set[str]) -> Iterator[Row]:
+    """Names that Keras makes and that now are those of other variables, where all names are there again: `get_layer` and whatever
+    else goes by names gets the other one. Where any name is new, Keras has only numbered on.
+
+    Args:
+        told: the variables of which this was said already.
+    """
+    then, now = ({v.path: v for v in side if v.kind is Kind.WEIGHT} for side in (expected, seen))
+    if {*then} != {*now} or len(then) != sum(v.kind is Kind.WEIGHT for v in expected):
+        return
+    for path, here in then.items():
+        there = now[path]
+        if here.key != there.key and here.value.sha256 != there.value.sha256 and here.key not in told:
+            detail = (
+                f"{path} is the name of another variable after the reload, and what goes by names gets that: Keras names layers "
+                "by their class, in the order in which they are made"
+            )
+            yield row_of(
+                group_of(here), here.key, Outcome.SWAPPED, expected=f"{path} at {here.key}", seen=f"{path} at {there.key}",
+                detail=detail,
             )  # fmt: skip
 
 

@@ -49,7 +49,7 @@ def _untracked(expected: Side, seen: Side, outcome: Outcome) -> Iterator[Row]:
                 f"the {owner} uses the variable {path}, which Keras does not track: it is another after the reload, or gone. "
                 "Make it with add_weight, in a layer or the model itself"
             )
-            yield row_of(Group.STRUCTURE, key, Outcome.UNCHECKED, detail=detail)
+            yield row_of(Group.STRUCTURE, key, outcome, detail=detail)
             continue
         if key.startswith("untracked/"):
             detail = (
@@ -156,7 +156,8 @@ def _differing_graphs(expected: Observation, seen: Observation, outcome: Outcome
                 now.pop(step, None)
         if then and not now:
             detail = f"what the model does in the mode `{mode}` was traced in the training process, and cannot be traced"
-            yield row_of(Group.STRUCTURE, f"graphs of {mode}", Outcome.UNCHECKED, detail=detail)
+            divided = Outcome.NOTED if seen.replicas > 1 else Outcome.UNCHECKED  # of which there is none with any strategy
+            yield row_of(Group.STRUCTURE, f"graphs of {mode}", divided, detail=detail)
             continue
         pairs += [(one, now[layer]) for layer, one in then.items() if layer in now]
         for layer in sorted({*then, *now} if then else (), key=lambda layer: (layer in STEPS, layer)):

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from reloadgate.arrays import Array, Kept
 from reloadgate.evidence import CALL, PREDICT, SERVE, TEST_STEP, TRAIN_STEP, TRAINING, Graph, Group, Log, Output
@@ -175,12 +176,13 @@ class Behaviour:
         if compiled is not None and not any(compiled.config.get(kind) for kind in ("metrics", "weighted_metrics")):
             model._compile_metrics = None  # those of an earlier `compile`, which Keras keeps where a later one has none
         model._maybe_symbolic_build(data_batch=(x, y, sample_weight))
+        given = _given(model, batch)
         with step_graphs(model, self._names) as run.graphs:
             model.make_train_function(force=True)
             for step in range(steps):
                 model.reset_metrics()
                 with self._others(TRAIN_STEP, number == step == 0):
-                    logs = model.train_function(iter([batch]))
+                    logs = model.train_function(iter(given))
                 for name, value in _flat(logs):
                     run.logs.setdefault(name, []).append(_mean(value))
         for entry in self.listed.entries:
@@ -188,7 +190,7 @@ class Behaviour:
         tests, tested = _own(model, OF_TESTS), list[Graph]()
         if tests:
             with self._others(TEST_STEP, number == 0), step_graphs(model, self._names, TEST_STEP) as tested:
-                run.logs |= self._tested(batch)
+                run.logs |= self._tested(given)
         for key, variable, _ in self._besides():
             run.finals[key] = self.look.arrays.put(f"after{number or ''}/{key}", read(variable))
         run.moved_attributes = self.state.attributes.put_back()
@@ -203,20 +205,30 @@ class Behaviour:
         run.graphs = [*run.graphs, *tested]
         return run
 
-    def _tested(self, batch: Any) -> dict[str, list[float]]:
+    def _tested(self, given: Iterable[Any]) -> dict[str, list[float]]:
         """What a test step says of the batch, as `fit` names it; one of Keras' own may not go with a train step of the user's."""
         if _own(self.look.model, ("test_step",)):
-            found: dict[str, list[float]] = self.look.attempt(Group.RESUME, TEST_STEP, partial(self._evaluated, batch), {})
+            found: dict[str, list[float]] = self.look.attempt(Group.RESUME, TEST_STEP, partial(self._evaluated, given), {})
             return found
         with contextlib.suppress(Exception):
-            return self._evaluated(batch)
+            return self._evaluated(given)
         return {}
 
-    def _evaluated(self, batch: Any) -> dict[str, list[float]]:
+    def _evaluated(self, given: Iterable[Any]) -> dict[str, list[float]]:
         model = self.look.model
         model.make_test_function(force=True)
         model.reset_metrics()
-        return {f"val_{name}": [_mean(value)] for name, value in _flat(model.test_function(iter([batch])))}
+        return {f"val_{name}": [_mean(value)] for name, value in _flat(model.test_function(iter(given)))}
+
+
+def _given(model: Any, batch: Any) -> Iterable[Any]:
+    """The batch alone, as `fit` gives it to a step: under a strategy of several replicas each gets its part of the rows."""
+    strategy = model.distribute_strategy
+    if strategy.num_replicas_in_sync == 1:
+        return [batch]
+    rows = tf.data.Dataset.from_tensor_slices(batch)
+    given: Iterable[Any] = strategy.experimental_distribute_dataset(rows.batch(rows.cardinality()))
+    return given
 
 
 OF_TESTS = ("test_step", "compute_loss", "compute_metrics")

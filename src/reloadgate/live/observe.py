@@ -176,6 +176,7 @@ def observe(
         generators=tuple(sorted(drawn)),
         attributes=tuple(attributes),
         graph_scheme=GRAPH_SCHEME,
+        replicas=model.distribute_strategy.num_replicas_in_sync,
     )
 
 

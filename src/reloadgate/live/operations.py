@@ -86,10 +86,10 @@ def digest_of(tensor: Any, found: Mapping[str, Computed]) -> bytes:
 
 
 def _constant(operation: Any, leaf: bytes) -> Computed:
+    """A constant of the graph, or a tensor from outside of it: one and the same, whatever holds the numbers."""
     own = leaf or constants_of(operation)
     given = any(tensor.consumers() for tensor in operation.outputs)
-    kinds = [operation.type] * (not leaf)
-    return Computed(kinds=kinds, constants=[own], drawn=[], unseen=[], digest=_joined([b"Const", own]), given=given)
+    return Computed(kinds=["Const"], constants=[own], drawn=[], unseen=[], digest=_joined([b"Const", own]), given=given)
 
 
 def _computed(operation: Any, inputs: list[bytes], taken: list[Computed], leaf: bytes, library: Any) -> Computed:
