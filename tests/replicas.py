@@ -12,7 +12,9 @@ import tensorflow as tf
 
 import reloadgate
 
-tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
 
 
 @keras.saving.register_keras_serializable("reloadgate_tests")

@@ -295,6 +295,86 @@ def test_swapped_variables_of_one_shape_are_named_as_a_pair(tmp_path: Path) -> N
         assert other in row.detail
 
 
+def test_where_values_came_from_is_named_though_nothing_was_swapped(tmp_path: Path) -> None:
+    row = only(build(tmp_path, changed={f"before/{DECODER}": values()[f"before/{ENCODER}"]}), Group.WEIGHTS, DECODER)
+    assert row.outcome is Outcome.SWAPPED
+    assert f"with the values of {ENCODER}" in row.detail
+
+
+@pytest.mark.parametrize(("other", "exchanged"), [(ENCODER, True), ("layers/another/vars/0", False)])
+def test_made_names_that_are_exchanged_are_told_and_those_that_are_numbered_on_are_not(
+    other: str, exchanged: bool, tmp_path: Path
+) -> None:
+    """A `get_config` without the base's gives no names: Keras makes them anew, in the order in which it makes the layers."""
+
+    def named(paths: dict[str, str]) -> Changed:
+        return lambda o: replace(o, variables=tuple(replace(v, name="", path=paths.get(v.key, v.path)) for v in o.variables))
+
+    built = build(tmp_path, then=named({}), now=named({ENCODER: f"digits/{DECODER}", DECODER: f"digits/{other}"}))
+    rows = {row.subject: row for row in built.compare().rows if row.outcome is Outcome.SWAPPED}
+    assert {*rows} == ({ENCODER, DECODER} if exchanged else set())
+    if exchanged:
+        assert rows[ENCODER].seen == f"digits/{ENCODER} at {DECODER}"
+        assert judge(built.compare(), Policy()).status is Status.FAIL
+
+
+def made_by_own_code(tmp_path: Path, form: FormatName = FormatName.OWN, **given: Any) -> Comparison:
+    """The comparison of a version whose only artifact is of that format."""
+    artifact = replace(ARTIFACT, format=form)
+    built = build(tmp_path, artifact=artifact, **given)
+    write_evidence(built.sealed, replace(built.saved, artifacts=(artifact,)))
+    return built.compare_with(replace(built.reloaded, saved_sha256=read_sealed(SavedEvidence, built.sealed).sha256))
+
+
+@pytest.mark.parametrize(
+    ("form", "constants", "outcome"),
+    [
+        (FormatName.OWN, "d" * 64, Outcome.NOTED),
+        (FormatName.OWN, "e" * 64, Outcome.MISSING),
+        (FormatName.OWN, None, Outcome.MISSING),
+        (FormatName.KERAS, "d" * 64, Outcome.MISSING),
+    ],
+)
+def test_a_vocabulary_may_be_given_in_another_way_by_who_makes_the_model_again(
+    form: FormatName, constants: str | None, outcome: Outcome, tmp_path: Path
+) -> None:
+    """A lookup that was given its vocabulary saves none; what its table holds is among the constants of its graph."""
+
+    def looking(constants: str | None) -> Changed:
+        lookup = Graph(layer="layers/lookup", operations="c" * 64, constants=constants or "", random_operations=())
+        return lambda o: replace(o, graphs=(*o.graphs, *([lookup] if constants else [])))
+
+    def given(observation: Observation) -> Observation:
+        return replace(looking(constants)(observation), assets=())
+
+    then = looking("d" * 64 if constants else None)
+    (row,) = [row for row in made_by_own_code(tmp_path, form, then=then, now=given).rows if row.subject == VOCABULARY]
+    assert row.outcome is outcome
+
+
+@pytest.mark.parametrize(("rate", "status"), [(np.float32(0.01), Status.PASS), (np.float32(0.010001), Status.FAIL)])
+def test_a_rate_is_the_same_in_the_narrower_dtype(rate: np.float32, status: Status, tmp_path: Path) -> None:
+    """Keras makes it in the `floatx` of the process, and all that is computed with it has other last bits."""
+
+    def named(observation: Observation) -> Observation:
+        adam = {**ADAM, "config": {**ADAM["config"], "learning_rate": float(rate) if observation.class_name == "now" else 0.01}}
+        variables = (replace(v, path="adam/learning_rate") if v.key == MOMENTUM else v for v in observation.variables)
+        return replace(
+            observation, class_name="Functional", variables=tuple(variables),
+            optimizers=tuple(replace(one, config=adam) for one in observation.optimizers),
+        )  # fmt: skip
+
+    of_it = (f"before/{MOMENTUM}", f"after/{MOMENTUM}")
+    drifted = {f"after/{ENCODER}": values()[f"after/{ENCODER}"] * np.float32(1 + 1e-6)}
+    built = build(
+        tmp_path, then=named, now=lambda o: named(replace(o, class_name="now")), before=dict.fromkeys(of_it, np.float64(0.01)),
+        changed=dict.fromkeys(of_it, rate) | drifted,
+    )  # fmt: skip
+    comparison = built.compare()
+    assert comparison.models[0].artifacts[0].environment_changes == ("adam/learning_rate: float64 → float32",)
+    assert judge(comparison, Policy()).status is status
+
+
 def test_variables_whose_chosen_names_are_swapped_are_named_as_a_pair(tmp_path: Path) -> None:
     names = {ENCODER: "decoder/kernel", DECODER: "encoder/kernel"}
 
@@ -579,12 +659,8 @@ def test_a_lost_loss_scale_is_blamed_on_the_policy_where_compile_added_it(tmp_pa
 
 
 def test_settings_that_the_users_own_code_made_again_are_noted(tmp_path: Path) -> None:
-    own = replace(ARTIFACT, format=FormatName.OWN)
-    built = build(tmp_path, now=lambda o: replace(o, config={"class_name": "Functional"}), artifact=own)
-    write_evidence(built.sealed, saved := replace(built.saved, artifacts=(own,)))
-    built.compare_with(replace(built.reloaded, saved_sha256=read_sealed(SavedEvidence, built.sealed).sha256))
-    assert saved.artifacts == (own,)
-    assert only(built, Group.STRUCTURE, "configuration.config").outcome is Outcome.NOTED
+    rows = made_by_own_code(tmp_path, now=lambda o: replace(o, config={"class_name": "Functional"})).rows
+    assert {row.outcome for row in rows if row.subject == "configuration.config"} == {Outcome.NOTED}
 
 
 def test_what_could_not_be_observed_is_unchecked_and_what_fails_only_after_the_reload_is_broken(tmp_path: Path) -> None:
@@ -842,14 +918,8 @@ def test_what_users_code_runs_in_another_way_has_other_last_bits(
         layer = {"class_name": "LSTM", "config": {"name": name, "units": units, "unroll": switch}}
         return lambda o: replace(o, config={"layers": [layer]}, compile_config={"run_eagerly": switch})
 
-    artifact = replace(ARTIFACT, format=form)
-    built = build(tmp_path, then=of("lstm", 8, False), now=of("lstm_1", units, True), artifact=artifact)
-    write_evidence(built.sealed, replace(built.saved, artifacts=(artifact,)))
-    facts = (
-        built.compare_with(replace(built.reloaded, saved_sha256=read_sealed(SavedEvidence, built.sealed).sha256))
-        .models[0]
-        .artifacts[0]
-    )
+    comparison = made_by_own_code(tmp_path, form, then=of("lstm", 8, False), now=of("lstm_1", units, True))
+    facts = comparison.models[0].artifacts[0]
     assert facts.environment_changes == changes
     assert facts.same_environment is not bool(changes)
 
