@@ -327,6 +327,22 @@ def made_by_own_code(tmp_path: Path, form: FormatName = FormatName.OWN, **given:
 
 
 @pytest.mark.parametrize(
+    ("form", "told"), [(FormatName.OWN, "as configuration.config.layers (absent → 3)"), (FormatName.KERAS, "in a configuration")]
+)
+def test_settings_that_own_code_gave_otherwise_are_suspected_of_what_is_computed_otherwise(
+    form: FormatName, told: str, tmp_path: Path
+) -> None:
+    def of(config: dict[str, Any], constants: str) -> Changed:
+        graphs = (Graph(layer="layers/encoder", operations="c" * 64, constants=constants, random_operations=()),)
+        return lambda o: replace(o, config={"config": config}, graphs=graphs)
+
+    then, now = of({"name": "one"}, "d" * 64), of({"name": "another", "layers": 3}, "e" * 64)
+    rows = made_by_own_code(tmp_path, form, then=then, now=now).rows
+    (detail,) = [row.detail for row in rows if row.subject == "layers/encoder constants"]
+    assert told in detail
+
+
+@pytest.mark.parametrize(
     ("form", "constants", "outcome"),
     [
         (FormatName.OWN, "d" * 64, Outcome.NOTED),

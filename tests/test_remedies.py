@@ -30,6 +30,22 @@ UNKNOWN = "ValueError: Unknown variable: <Variable path=sequential/hidden/kernel
         (Group.LOAD, GONE, "`dvc pull`"),
         (Group.LOAD, SKIPPED, "`compile` again where `trainable` changed"),
         (Group.LOAD, OTHERS, "other variables than the model"),
+        (Group.LOAD, OTHERS, "comes back as two"),
+        (Group.LOAD, "ValueError: Unrecognized keyword arguments passed to Net: {'layers': []}", "what `get_config` returns"),
+        (Group.LOAD, 'ValueError: The name "Block" is used 2 times in the model.', "`super().get_config()`"),
+        (
+            Group.LOAD,
+            "ValueError: 'keras.metrics.mse' is not a KerasSaveable subclass",
+            "`.h5` reads",
+        ),
+        (
+            Group.LOAD,
+            "ValueError: Attempt to convert a value ({'class_name': '__tensor__'})",
+            "plain numbers",
+        ),
+        (Group.LOAD, "AttributeError: 'GRUCell' object has no attribute 'kernel'", "build before you restore"),
+        (Group.PREDICTIONS, "NameError: Exception encountered when calling Lambda.call()", "write the lambda as a function"),
+        (Group.STRUCTURE, "FailedPreconditionError: HashTable is not initialized.", "vocabularies"),
         (Group.LOAD, "ValueError: Unknown layer: 'Net'", "@keras.saving.register_keras_serializable"),
         (Group.LOAD, "ValueError: too many values to unpack (expected 1)", "`evidence/` lies beside"),
         (Group.RESUME, UNKNOWN, "`.h5` gives back none"),
@@ -83,10 +99,17 @@ def moved(key: str) -> dict[str, Any]:
     return {f"before/{key}": values()[f"before/{key}"] + 1}
 
 
+def named(encoder: str, decoder: str) -> Changed:
+    """As Keras names variables where nobody did."""
+    paths = {ENCODER: encoder, DECODER: decoder}
+    return lambda o: replace(o, variables=tuple(replace(v, name="", path=paths.get(v.key, v.path)) for v in o.variables))
+
+
 OTHER = "d" * 64
 STILL = {f"after/{key}": values()[f"before/{key}"] for key in (ENCODER, DECODER, LARGE)}
 OTHER_CONSTANTS = of_graphs(TRAIN_STEP, constants=OTHER)
 PRODUCT = as_key(UNTRACKED, "optimizer/_u_product")
+OF_A_STEP = as_key(UNTRACKED, "untracked/train step/0")
 UNSTORED = as_key(DECODER, "not stored/0")
 REPLICA = f"{DECODER}/replicas/1"
 
@@ -121,6 +144,14 @@ REPLICA = f"{DECODER}/replicas/1"
             "all in its `variables`",
             {"then": PRODUCT, "now": PRODUCT, "changed": moved(UNTRACKED)},
         ),
+        (
+            Group.STRUCTURE,
+            "untracked/train step/0",
+            "`optimizer.iterations`",
+            {"then": OF_A_STEP, "now": OF_A_STEP, "changed": moved(UNTRACKED)},
+        ),
+        (Group.WEIGHTS, DECODER, "names of their own", {"changed": {f"before/{DECODER}": values()[f"before/{ENCODER}"]}}),
+        (Group.WEIGHTS, ENCODER, "`super().get_config()`", {"then": named(ENCODER, DECODER), "now": named(DECODER, ENCODER)}),
         (Group.WEIGHTS, STATE, "`reset_state`", {"changed": moved(STATE)}),
         (Group.WEIGHTS, ENCODER, "set `trainable` as it was", {"now": frozen(ENCODER)}),
         (Group.RESUME, "steps", "on which the model trains", {"before": STILL}),

@@ -35,7 +35,7 @@ from reloadgate.files import sha256_file
 from reloadgate.formats import FORMATS, h5, own, saved_model
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.project import Subject, VersionRecord, artifacts_of, folder_of
-from reloadgate.rows import Side, log_values, row_of
+from reloadgate.rows import OTHER_SETTING, Side, log_values, row_of
 from reloadgate.state_rows import (
     compile_rows,
     computed_otherwise,
@@ -245,13 +245,14 @@ def _observed(saved: SavedEvidence, theirs: ArrayReader, reloaded: ReloadedEvide
     infers = reloaded.artifact.capability is Capability.INFER
     then = _inferring(saved.observation, reloaded.artifact.format) if infers else saved.observation
     expected, seen = Side(then, theirs), Side(_inferring(reloaded.observation) if infers else reloaded.observation, ours)
-    rebuilt = reloaded.artifact.format in REBUILT
+    rebuilt, settings = reloaded.artifact.format in REBUILT, list[Row]()
     yield from stored_rows(then, reloaded)
     if reloaded.artifact.format == saved_model.NAME:
         yield row_of(Group.STRUCTURE, "configuration", Outcome.SKIPPED, detail=saved_model.CANNOT)
         yield from note_rows(expected.observation, seen.observation, rebuilt)
     else:
-        yield from structure_rows(expected.observation, seen.observation, rebuilt)
+        settings += structure_rows(expected.observation, seen.observation, rebuilt)
+        yield from settings
     yield from variable_rows(expected, seen, rebuilt)
     behaved, behaviour = reloaded.depth is not Depth.STATE, list[Row]()
     same_environment = not _other_bits(saved, reloaded)
@@ -261,11 +262,14 @@ def _observed(saved: SavedEvidence, theirs: ArrayReader, reloaded: ReloadedEvide
         for group in TO_RESUME:
             yield row_of(group, "", Outcome.SKIPPED, detail=FORMATS[reloaded.artifact.format].CANNOT)
     else:
-        yield from compile_rows(expected, seen, rebuilt)
+        compiled = list(compile_rows(expected, seen, rebuilt))
+        settings += compiled
+        yield from compiled
         behaviour += resume_rows(expected, seen, same_environment) if behaved else ()
     if behaved and reloaded.artifact.format != saved_model.NAME:
         otherwise = any(row.outcome not in HOLDING_STILL for row in behaviour)
-        yield from unheld_rows(expected, seen, otherwise, same_environment)
+        others = [row for row in settings if row.detail == OTHER_SETTING and row.outcome is Outcome.NOTED]
+        yield from unheld_rows(expected, seen, otherwise, same_environment, others)
     yield from behaviour
 
 

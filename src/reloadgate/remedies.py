@@ -7,6 +7,15 @@ from reloadgate.evidence import UNSEEDED, Group
 
 UNHELD = "mend what is said of loading and of predictions first: what is loaded once more is held against the first"
 
+LAMBDA_REMEDY = (
+    "write the lambda as a function that is registered with `@keras.saving.register_keras_serializable`: Keras loads no lambda "
+    "from a file, and of one that it is made to load none of what it takes from around it"
+)
+ASSETS_REMEDY = "save the whole model as `.keras`: weights alone do not carry vocabularies and statistics"
+BASE_CONFIG = (
+    "begin `get_config` with `super().get_config()`, which returns the name, `dtype`, `trainable` and what else is the base's"
+)
+
 _REMEDIES: dict[tuple[Group, Outcome | None], str] = {
     (Group.EVIDENCE, Outcome.UNCHECKED): (
         "save with `reloadgate.save`, or call `reloadgate.record` in the training process, then run `reloadgate reload` again"
@@ -57,7 +66,7 @@ _REMEDIES: dict[tuple[Group, Outcome | None], str] = {
         "the file holds other weights, or the loader restored none of them: save after the last `fit`, into a version of its "
         "own, and let a loader assert that it restored all"
     ),
-    (Group.ASSETS, None): "save the whole model as `.keras`: weights alone do not carry vocabularies and statistics",
+    (Group.ASSETS, None): ASSETS_REMEDY,
     (Group.COMPILE, None): ("save the compiled model as `.keras`; give custom losses, metrics and schedules a full `get_config`"),
     (Group.OPTIMIZER, None): (
         "save the compiled model with its built optimizer as `.keras`; without its state training starts its moments anew"
@@ -81,7 +90,7 @@ _REMEDIES: dict[tuple[Group, Outcome | None], str] = {
     (Group.RELOCATION, Outcome.UNCHECKED): UNHELD,
     (Group.RELOCATION, None): (
         "something of the model is not in its artifact: where the rows of structure and weights name nothing, it reads a file by "
-        "path; save that with the model"
+        "path, which is to be saved with the model, or draws something at random when it is made"
     ),
     (Group.AGREEMENT, Outcome.BROKEN): (
         "save in a format that can do what the policy requires (`.keras` resumes), or set `requires` to infer"
@@ -117,11 +126,7 @@ _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
     ),
     Group.INTEGRITY: (("changed while the loader ran", "let the loader unpack and write into a temporary folder of its own"),),
     Group.LOAD: (
-        (
-            "Python lambda",
-            "write the lambda as a function that is registered with `@keras.saving.register_keras_serializable`: Keras loads no "
-            "lambda from a file",
-        ),
+        ("Python lambda", LAMBDA_REMEDY),
         (
             "File not found|No such file|FileNotFoundError",
             "a file is not there, or is cut: take the version back (`dvc checkout --force`, `dvc pull`); a loader must open what "
@@ -134,8 +139,24 @@ _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
         ),
         (
             "variables, but received|could not be loaded",
-            "the file holds other variables than the model that reads it (`*.weights.h5` is for weights alone): save the whole "
-            "model as `.keras`, or build the same one before its weights are loaded",
+            "the file holds other variables than the model that reads it. Of `*.weights.h5`: build the same model before its "
+            "weights are loaded, or save the whole as `.keras`. Of `.keras`: a layer that lies in a model within the model and "
+            "outside of that comes back as two, and what was changed in a layer once it was made comes back as it was made: use "
+            "a layer at one level, and give its constructor what it is to be",
+        ),
+        (
+            "Unrecognized keyword arguments|could not be deserialized properly",
+            "let the constructor take what `get_config` returns, and hand what it does not know to the base (`**kwargs`)",
+        ),
+        (r"is used \d+ times", f"{BASE_CONFIG}: one name for all is none"),
+        (
+            "is not a KerasSaveable subclass",
+            "`.h5` reads no loss or metric that `compile` was given by name: save as `.keras`, or give `compile` the objects",
+        ),
+        ("__tensor__", "let `get_config` return plain numbers and lists, and make the tensor in the constructor"),
+        (
+            "Unresolved object in checkpoint|not yet been built|object has no attribute '(kernel|gamma|embeddings)'",
+            "build before you restore: call the model once on some rows, and `optimizer.build`, in what loads it",
         ),
     ),
     Group.STRUCTURE: (
@@ -143,10 +164,20 @@ _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
             "^the model's own `",
             "keep what the method reads in a weight, or let `get_config` return it and the constructor take it",
         ),
+        ("HashTable|[Tt]able .*not initialized", ASSETS_REMEDY),
+        (
+            "is another where the model is made again",
+            "give this setting what it was in training, in the builder or loader that makes the model again",
+        ),
         ("another version of reloadgate", "save or record the version again with this version of reloadgate"),
         (
             "not one of its `variables`",
             "take an optimizer whose state is all in its `variables`: of this one a part is in no file of Keras",
+        ),
+        (
+            "^untracked/(train|test) step",
+            "where a layer or the model has it, make it with `self.add_weight`; what a loss, a schedule or an optimizer has "
+            "of its own is in no file: let `get_config` return its present value, or compute it from `optimizer.iterations`",
         ),
         (
             "which Keras does not track",
@@ -169,6 +200,11 @@ _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
         ),
     ),
     Group.WEIGHTS: (
+        ("is the name of another variable", BASE_CONFIG),
+        (
+            "came back with the values of",
+            "restore variables by names of their own: `sorted` puts 10 before 2, and Keras numbers names anew in every process",
+        ),
         ("came back with another role", "set `trainable` as it was, and call `compile` after that, in what loads the model"),
         ("/states/", "the state of a stateful RNN is in no file of Keras: call its `reset_state` before you save"),
         (
@@ -178,9 +214,12 @@ _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
         ),
         (
             "not stored/",
-            "Keras' saver goes past this variable: hold its layer as an attribute of the model, and merge what LoRA adds",
+            "Keras' saver goes past this variable: hold its layer as an attribute of the model, under no name that Keras uses "
+            "itself (`_layers`), and let a `save_own_variables` of the class' own leave nothing out; of LoRA the base and what "
+            "was added are stored as one: merge before you save, or keep `lora_kernel_a` and `lora_kernel_b` yourself",
         ),
     ),
+    Group.PREDICTIONS: ((r"Lambda\.call\(\)", LAMBDA_REMEDY),),
     Group.COMPILE: (("LossScaleOptimizer", "give `compile` a `LossScaleOptimizer` around the optimizer, also when you train"),),
     Group.RANDOM_STATE: (("whose state nobody keeps", UNSEEDED_REMEDY),),
     Group.RELOCATION: (
@@ -201,6 +240,7 @@ _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
         ("given another directory", "let the loader build every path from the directory that it is given"),
     ),
     Group.RESUME: (
+        (r"Lambda\.call\(\)", LAMBDA_REMEDY),
         (
             "no trainable variable moved",
             "probe with rows and targets on which the model trains; where its learning rate is 0, or a loss scale skips every "

@@ -15,6 +15,9 @@ ABSENT = "absent"
 """What a setting is that only the other side has: not None, which is a value."""
 
 
+OTHER_SETTING = "the setting is another"
+
+
 class Side:
     """One observation and its arrays."""
 
@@ -44,7 +47,7 @@ def setting_rows(group: Group, subject: str, expected: Any, seen: Any, rebuilt: 
     if not places:
         yield row_of(group, subject, Outcome.SAME)
     for place, then, now in places[:20]:
-        yield row_of(group, place, outcome, expected=short(then), seen=short(now), detail="the setting is another")
+        yield row_of(group, place, outcome, expected=short(then), seen=short(now), detail=OTHER_SETTING)
 
 
 def unequal_places(expected: Any, seen: Any, place: str) -> Iterator[tuple[str, Any, Any]]:

@@ -1,25 +1,28 @@
 """Rows of what no artifact holds: state outside of Keras, what the graphs compute with, generators of the process."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from reloadgate.comparison import Outcome, Row
 from reloadgate.evidence import PREDICT, STEPS, TRAIN_STEP, TRAINING, Attribute, Graph, Group, Kind, Observation
 from reloadgate.rows import ABSENT, Side, row_of, short
 
 
-def unheld_rows(expected: Side, seen: Side, behaves_otherwise: bool, same_environment: bool) -> Iterator[Row]:
+def unheld_rows(
+    expected: Side, seen: Side, behaves_otherwise: bool, same_environment: bool, settings: Sequence[Row] = ()
+) -> Iterator[Row]:
     """State that `call` uses and Keras does not track, and constants of the graph: they name the layer.
 
     Args:
         behaves_otherwise: whether a prediction or a resumed step differs; where none does, the probe alone is the same.
         same_environment: another one may trace other graphs, and compute other constants.
+        settings: the rows of settings that the user's code gave other values when it made the model again: the first suspects.
     """
     computed = Outcome.CHANGED if behaves_otherwise else Outcome.UNCHECKED
     rows = [
         *_untracked(expected, seen, computed),
         *_attributes(expected.observation, seen.observation, computed),
-        *_graphs(expected.observation, seen.observation, computed if same_environment else Outcome.NOTED),
+        *_graphs(expected.observation, seen.observation, computed if same_environment else Outcome.NOTED, settings),
         *_not_traced(expected.observation),
     ]
     yield from rows or [row_of(Group.STRUCTURE, "state that is not tracked", Outcome.SAME)]
@@ -135,8 +138,8 @@ def _not_traced(saved: Observation) -> Iterator[Row]:
         yield row_of(Group.STRUCTURE, f"{layer or 'model'}: {operation}", Outcome.NOTED, detail=detail)
 
 
-def _graphs(expected: Observation, seen: Observation, outcome: Outcome) -> Iterator[Row]:
-    differing = list(_differing_graphs(expected, seen, outcome))
+def _graphs(expected: Observation, seen: Observation, outcome: Outcome, settings: Sequence[Row]) -> Iterator[Row]:
+    differing = list(_differing_graphs(expected, seen, outcome, _suspected(settings)))
     if differing and expected.graph_scheme != seen.graph_scheme:
         detail = (
             "the evidence was made by another version of reloadgate, which looked into graphs in another way: save or record the "
@@ -146,7 +149,15 @@ def _graphs(expected: Observation, seen: Observation, outcome: Outcome) -> Itera
     yield from differing
 
 
-def _differing_graphs(expected: Observation, seen: Observation, outcome: Outcome) -> Iterator[Row]:
+def _suspected(settings: Sequence[Row]) -> str:
+    """What the code depends on that computes otherwise, as far as settings tell."""
+    told = [f"{one.subject} ({one.expected} → {one.seen})" for one in settings if not one.subject.endswith("name")]
+    if not told:
+        return "is neither a weight nor in a configuration"
+    return f"is another where the model is made again, as {', '.join(told[:3])}"
+
+
+def _differing_graphs(expected: Observation, seen: Observation, outcome: Outcome, suspected: str) -> Iterator[Row]:
     unseen = ". On the probe that makes no difference; on other rows it may" if outcome is Outcome.UNCHECKED else ""
     found, pairs = set[str](), list[tuple[Graph, Graph]]()
     for mode in (TRAINING, PREDICT):
@@ -160,7 +171,8 @@ def _differing_graphs(expected: Observation, seen: Observation, outcome: Outcome
             yield row_of(Group.STRUCTURE, f"graphs of {mode}", divided, detail=detail)
             continue
         pairs += [(one, now[layer]) for layer, one in then.items() if layer in now]
-        for layer in sorted({*then, *now} if then else (), key=lambda layer: (layer in STEPS, layer)):
+        steps = [step for step in STEPS if step in then or step in now]
+        for layer in [*sorted({*then, *now} - {*STEPS}), *steps] if then else ():
             # A layer that computes nothing is not there.
             one, other = then.get(layer), now.get(layer)
             what = next((w for w in ("operations", "constants") if getattr(one, w, None) != getattr(other, w, None)), None)
@@ -175,8 +187,8 @@ def _differing_graphs(expected: Observation, seen: Observation, outcome: Outcome
             elif mode == PREDICT and not layer:
                 its = "its `call` or `predict_step`"
             detail = (
-                f"{name} computes with other {what} than in the training process: something that {its} depends on is "
-                f"neither a weight nor in a configuration{unseen}"
+                f"{name} computes with other {what} than in the training process: something that {its} depends on "
+                f"{suspected}{unseen}"
             )
             yield row_of(Group.STRUCTURE, f"{layer or 'model'} {what}", outcome, detail=detail)
     # What comes after a difference differs by it.
