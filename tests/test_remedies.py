@@ -11,7 +11,7 @@ import pytest
 
 from builders import DECODER, ENCODER, LARGE, MEAN, STATE, UNTRACKED, Changed, build, row, values
 from reloadgate.comparison import Outcome
-from reloadgate.evidence import GRAPH_SCHEME, TRAIN_STEP, Group, Observation
+from reloadgate.evidence import GRAPH_SCHEME, TRAIN_STEP, Group, Kind, Observation
 from reloadgate.inspection import said
 from reloadgate.inspection.found import Report
 from reloadgate.remedies import remedy
@@ -109,6 +109,15 @@ OTHER = "d" * 64
 STILL = {f"after/{key}": values()[f"before/{key}"] for key in (ENCODER, DECODER, LARGE)}
 OTHER_CONSTANTS = of_graphs(TRAIN_STEP, constants=OTHER)
 PRODUCT = as_key(UNTRACKED, "optimizer/_u_product")
+
+
+def with_weight(observation: Observation) -> Observation:
+    """A layer's weight, in the place of what it makes when it is called and has none."""
+    weight = {"key": "layers/encoder/vars/0", "kind": Kind.WEIGHT}
+    variables = (replace(v, **weight) if v.key == UNTRACKED else v for v in observation.variables)
+    return replace(observation, variables=tuple(variables))
+
+
 OF_A_STEP = as_key(UNTRACKED, "untracked/train step/0")
 UNSTORED = as_key(DECODER, "not stored/0")
 REPLICA = f"{DECODER}/replicas/1"
@@ -152,6 +161,8 @@ REPLICA = f"{DECODER}/replicas/1"
         ),
         (Group.WEIGHTS, DECODER, "names of their own", {"changed": {f"before/{DECODER}": values()[f"before/{ENCODER}"]}}),
         (Group.WEIGHTS, ENCODER, "`super().get_config()`", {"then": named(ENCODER, DECODER), "now": named(DECODER, ENCODER)}),
+        (Group.WEIGHTS, "layers/encoder/vars/0", "the model's own `build`", {"then": with_weight}),
+        (Group.STRUCTURE, UNTRACKED, "the model's own `build`", {"then": with_weight}),
         (Group.WEIGHTS, STATE, "`reset_state`", {"changed": moved(STATE)}),
         (Group.WEIGHTS, ENCODER, "set `trainable` as it was", {"now": frozen(ENCODER)}),
         (Group.RESUME, "steps", "on which the model trains", {"before": STILL}),

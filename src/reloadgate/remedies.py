@@ -116,6 +116,11 @@ _REMEDIES: dict[tuple[Group, Outcome | None], str] = {
 
 UNSEEDED_REMEDY = "use keras.random with a SeedGenerator in its place: the state of that is kept, and put back"
 
+BUILD = (
+    "make the variables where loading finds them: build the layers in the model's own `build`, or call the model once before its "
+    "weights are read. Keras fills what is built, and says nothing of the rest"
+)
+
 _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
     Group.INSPECT: (
         (
@@ -164,6 +169,7 @@ _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
             "^the model's own `",
             "keep what the method reads in a weight, or let `get_config` return it and the constructor take it",
         ),
+        ("came back without its variables", BUILD),
         ("HashTable|[Tt]able .*not initialized", ASSETS_REMEDY),
         (
             "is another where the model is made again",
@@ -200,6 +206,7 @@ _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
         ),
     ),
     Group.WEIGHTS: (
+        ("came back without its variables", BUILD),
         ("is the name of another variable", BASE_CONFIG),
         (
             "came back with the values of",

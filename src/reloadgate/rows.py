@@ -18,6 +18,9 @@ ABSENT = "absent"
 OTHER_SETTING = "the setting is another"
 
 
+UNBUILT = "the layer came back without its variables, and made new ones when it was called"
+
+
 class Side:
     """One observation and its arrays."""
 
@@ -95,6 +98,14 @@ def log_values(log: Log | None, arrays: ArrayReader) -> tuple[float | None, ...]
     """The values of a log by step; None where one is no finite number."""
     values = () if log is None else arrays.vector(log.values)
     return tuple(value if math.isfinite(value) else None for value in values)
+
+
+def unbuilt(expected: Observation, seen: Observation) -> set[str]:
+    """The layers, by storage path, that came back without their weights and made new ones when they were called."""
+    there = {variable.key for variable in seen.variables}
+    lost = {v.key.rpartition("/vars/")[0] for v in expected.variables if v.kind is Kind.WEIGHT and v.key not in there}
+    made = {v.key.removeprefix("untracked/").rpartition("/")[0] for v in seen.variables if v.kind is Kind.UNTRACKED}
+    return lost & made
 
 
 def is_rate_in_other_dtype(then: Variable, now: Variable) -> bool:

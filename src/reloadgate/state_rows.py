@@ -18,6 +18,7 @@ from reloadgate.evidence import (
 from reloadgate.formats import FORMATS
 from reloadgate.rows import (
     ABSENT,
+    UNBUILT,
     Side,
     advanced,
     array_row,
@@ -28,6 +29,7 @@ from reloadgate.rows import (
     setting_row,
     setting_rows,
     short,
+    unbuilt,
     unequal_places,
 )
 
@@ -325,7 +327,7 @@ def variable_rows(expected: Side, seen: Side, rebuilt: bool) -> Iterator[Row]:
     moved = advanced(then)
     names = {variable.name for variable in now.variables}
     built = {o.key: o.was_built for o in now.optimizers}
-    others = set[str]()
+    others, empty = set[str](), unbuilt(then, now)
     for key in [*before, *(key for key in after if key not in before)]:
         variable = before.get(key) or after[key]
         if variable.kind is Kind.UNTRACKED:
@@ -343,6 +345,8 @@ def variable_rows(expected: Side, seen: Side, rebuilt: bool) -> Iterator[Row]:
         if key not in after or key not in before:
             outcome = Outcome.MISSING if key not in after else Outcome.EXTRA
             detail = f"{variable.path} ({variable.kind}) is {outcome} after the reload"
+            if key.rpartition("/vars/")[0] in empty:
+                detail = f"{detail}: {UNBUILT}"
             if variable.kind is Kind.REPLICA:
                 detail = f"{variable.path} holds other values than the first replica, and no artifact has a place for them"
             if rebuilt and variable.kind is Kind.ASSET and _computes_the_same(key.rpartition("/")[0], then, now):

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from reloadgate.comparison import Outcome, Row
 from reloadgate.evidence import PREDICT, STEPS, TRAIN_STEP, TRAINING, Attribute, Graph, Group, Kind, Observation
-from reloadgate.rows import ABSENT, Side, row_of, short
+from reloadgate.rows import ABSENT, UNBUILT, Side, row_of, short, unbuilt
 
 
 def unheld_rows(
@@ -43,6 +43,7 @@ def unheld_rows(
 
 def _untracked(expected: Side, seen: Side, outcome: Outcome) -> Iterator[Row]:
     then, now = ({v.key: v for v in side.observation.variables if v.kind is Kind.UNTRACKED} for side in (expected, seen))
+    empty = unbuilt(expected.observation, seen.observation)
     for key in sorted({*then, *now}):
         if key in then and key in now and then[key].value.sha256 == now[key].value.sha256:
             continue
@@ -54,7 +55,9 @@ def _untracked(expected: Side, seen: Side, outcome: Outcome) -> Iterator[Row]:
             )
             yield row_of(Group.STRUCTURE, key, outcome, detail=detail)
             continue
-        if key.startswith("untracked/"):
+        if owner in empty:
+            detail = f"{path}: {UNBUILT}"
+        elif key.startswith("untracked/"):
             detail = (
                 f"{_called(owner)} uses the variable {path}, which Keras does not track, so no artifact holds it: make it with "
                 "add_weight, in an attribute that is set after super().__init__()"
