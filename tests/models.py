@@ -840,11 +840,11 @@ def numbered(name: str) -> keras.Model:
 
 @keras.saving.register_keras_serializable("reloadgate_tests")
 class Thawing(layers.Layer):
-    """It forgets how its statistics move, which no step shows while they are frozen."""
+    """It forgets how its statistics move, which no step shows while they are frozen, and in which dtype they compute."""
 
-    def __init__(self, given: Any = (0.99,), **options: Any) -> None:
+    def __init__(self, given: Any = (0.99, None), **options: Any) -> None:
         super().__init__(**options)
-        self.statistics = layers.BatchNormalization(momentum=given[0], trainable=False)
+        self.statistics = layers.BatchNormalization(momentum=given[0], trainable=False, dtype=given[1])
 
     def build(self, shape: Any) -> None:
         self.statistics.build(shape)
@@ -856,8 +856,8 @@ class Thawing(layers.Layer):
         return super().get_config()
 
 
-def thawing(momentum: float = 0.99) -> keras.Model:
-    model = keras.Sequential([keras.Input((4,)), Thawing((momentum,)), layers.Dense(1)])
+def thawing(momentum: float = 0.99, policy: str | None = None) -> keras.Model:
+    model = keras.Sequential([keras.Input((4,)), Thawing((momentum, policy)), layers.Dense(1)])
     model.compile(keras.optimizers.Adam(0.01), "mse")
     return model
 

@@ -327,6 +327,38 @@ def made_by_own_code(tmp_path: Path, form: FormatName = FormatName.OWN, **given:
 
 
 @pytest.mark.parametrize(
+    ("form", "changed", "status"),
+    [
+        (FormatName.OWN, {}, Status.PASS),
+        (FormatName.OWN, {f"before/{ENCODER}": np.ones((4, 3), np.float32)}, Status.FAIL),
+        (FormatName.OWN, {f"after/{ENCODER}": np.ones((4, 3), np.float32)}, Status.FAIL),
+        (FormatName.KERAS, {}, Status.FAIL),
+    ],
+)
+def test_layers_that_own_code_holds_elsewhere_are_paired_by_their_weights_alone(
+    form: FormatName, changed: dict[str, Any], status: Status, tmp_path: Path
+) -> None:
+    """As where attributes, or the class of a layer, were given other names since. Any other weight, and nothing is paired."""
+    names = {"layers/dense/": "head/", "layers/dense_1/": "body/"}
+
+    def at(key: str) -> str:
+        return next((key.replace(old, new, 1) for old, new in names.items() if key.startswith(old)), key)
+
+    def elsewhere(o: Observation) -> Observation:
+        return replace(
+            o, variables=tuple(replace(v, key=at(v.key)) for v in reversed(o.variables)),
+            graphs=tuple(replace(g, wiring="e" * 64) for g in o.graphs),
+        )  # fmt: skip
+
+    comparison = made_by_own_code(tmp_path, form, now=elsewhere, changed=changed, stored_variables=None)
+    found = judge(comparison, Policy())
+    assert found.status is status, [(f.row.subject, f.message) for f in found.of(Status.FAIL)]
+    moved = {(row.expected, row.seen) for row in comparison.rows if "at another place" in row.detail}
+    paired = {("layers/dense", "head"), ("layers/dense_1", "body")}
+    assert moved == (paired if form is FormatName.OWN and f"before/{ENCODER}" not in changed else set())
+
+
+@pytest.mark.parametrize(
     ("form", "told"), [(FormatName.OWN, "as configuration.config.layers (absent → 3)"), (FormatName.KERAS, "in a configuration")]
 )
 def test_settings_that_own_code_gave_otherwise_are_suspected_of_what_is_computed_otherwise(

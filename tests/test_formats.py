@@ -367,6 +367,13 @@ def test_state_that_only_the_steps_use_is_put_back_and_missed_where_it_is_lost(
     assert "untracked/train step/0" in {f.row.subject for f in verdict.of(Status.UNVERIFIED)}
 
 
+def test_a_policy_that_a_layer_within_a_layer_lost_is_named(keras: Any, models: Any, tmp_path: Path, check: Check) -> None:
+    model, batch = models.thawing(policy="mixed_bfloat16"), models.data("thawing")
+    reloadgate.save(model, tmp_path / "1", probe=batch, imports=("models",), code_path=(str(HERE),), location="any")
+    (row,) = [f.row for f in check(tmp_path / "1").of(Status.FAIL) if f.row.subject.endswith(".dtype")]
+    assert (row.subject, row.expected, row.seen) == ("layers/thawing/statistics.dtype", '"bfloat16"', '"float32"')
+
+
 def test_what_only_a_test_step_uses_is_missed_where_it_is_lost(keras: Any, models: Any, tmp_path: Path, check: Check) -> None:
     model, batch = models.scaling(models.Forgetting), models.data("scaling")
     model.fit(*batch, verbose=0)

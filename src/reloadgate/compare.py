@@ -33,6 +33,7 @@ from reloadgate.evidence import (
 )
 from reloadgate.files import sha256_file
 from reloadgate.formats import FORMATS, h5, own, saved_model
+from reloadgate.moved import moved_layers, moved_rows, put_back
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.project import Subject, VersionRecord, artifacts_of, folder_of
 from reloadgate.rows import OTHER_SETTING, Side, log_values, row_of
@@ -244,8 +245,12 @@ def _observed(saved: SavedEvidence, theirs: ArrayReader, reloaded: ReloadedEvide
         return
     infers = reloaded.artifact.capability is Capability.INFER
     then = _inferring(saved.observation, reloaded.artifact.format) if infers else saved.observation
-    expected, seen = Side(then, theirs), Side(_inferring(reloaded.observation) if infers else reloaded.observation, ours)
+    now = _inferring(reloaded.observation) if infers else reloaded.observation
     rebuilt, settings = reloaded.artifact.format in REBUILT, list[Row]()
+    if rebuilt and (places := moved_layers(then, now)):
+        yield from moved_rows(places)
+        now = put_back(places, then, now)
+    expected, seen = Side(then, theirs), Side(now, ours)
     yield from stored_rows(then, reloaded)
     if reloaded.artifact.format == saved_model.NAME:
         yield row_of(Group.STRUCTURE, "configuration", Outcome.SKIPPED, detail=saved_model.CANNOT)

@@ -170,6 +170,11 @@ _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
             "keep what the method reads in a weight, or let `get_config` return it and the constructor take it",
         ),
         ("came back without its variables", BUILD),
+        (
+            r"\.dtype$",
+            "give the layers within a layer their `dtype` in its constructor (`dtype=self.dtype_policy`, or a policy that "
+            "`get_config` returns), and begin `get_config` with `super().get_config()`",
+        ),
         ("HashTable|[Tt]able .*not initialized", ASSETS_REMEDY),
         (
             "is another where the model is made again",

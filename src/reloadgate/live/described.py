@@ -135,18 +135,22 @@ NOT_TOLD = (keras.Model, keras.layers.InputLayer)
 
 
 def settings(model: Any, listed: Catalog) -> Iterator[Attribute]:
-    """The configuration of Keras' own layers that layers of the user's hold: that of the model tells of none of them."""
+    """The dtype policies of the user's layers, and the configuration of Keras' own layers that they hold: that of the model tells
+    of none of them, nor of a policy where a `get_config` does without the base's."""
     seen = set[int]()
     for owner in (layer for layer in model._flatten_layers() if not is_keras(type(layer))):
-        for layer in owner._flatten_layers(include_self=False):
-            if id(layer) in seen or not is_keras(type(layer)) or isinstance(layer, NOT_TOLD):
+        for layer in owner._flatten_layers():
+            if id(layer) in seen or isinstance(layer, (keras.Model, *NOT_TOLD)):
                 continue
             seen.add(id(layer))
-            with contextlib.suppress(Exception):  # one whose settings Keras cannot write
-                for name, value in _without_names(layer.get_config()).items():
-                    text = as_json(value)
-                    if text is not None:
-                        yield Attribute(key=f"{listed.layers.get(id(layer), layer.name)}.{name}", value=text, argument=True)
+            told: dict[str, Any] = {"dtype": layer.compute_dtype}
+            if is_keras(type(layer)):
+                with contextlib.suppress(Exception):  # one whose settings Keras cannot write
+                    told |= _without_names(layer.get_config())
+            for name, value in told.items():
+                text = as_json(value)
+                if text is not None:
+                    yield Attribute(key=f"{listed.layers.get(id(layer), layer.name)}.{name}", value=text, argument=True)
 
 
 _OF_NO_CONSEQUENCE = {
