@@ -349,11 +349,9 @@ def variable_rows(expected: Side, seen: Side, rebuilt: bool) -> Iterator[Row]:
                 detail = f"{detail}: {UNBUILT}"
             if variable.kind is Kind.REPLICA:
                 detail = f"{variable.path} holds other values than the first replica, and no artifact has a place for them"
-            if rebuilt and variable.kind is Kind.ASSET and _computes_the_same(key.rpartition("/")[0], then, now):
-                outcome, detail = (
-                    Outcome.NOTED,
-                    "it is given in another way on one of the sides, and what is looked up is the same",
-                )
+            layer, _, name = key.rpartition("/")
+            if rebuilt and name == "vocabulary.txt" and _computes_the_same(layer, then, now):
+                outcome, detail = Outcome.NOTED, "it is given in another way on one side, and what is looked up is the same"
             yield row_of(group, key, outcome, detail=detail)
             continue
         if is_rate_in_other_dtype(before[key], after[key]):
