@@ -226,7 +226,7 @@ def _given(model: Any, batch: Any) -> Iterable[Any]:
     strategy = model.distribute_strategy
     if strategy.num_replicas_in_sync == 1:
         return [batch]
-    rows = tf.data.Dataset.from_tensor_slices(batch)
+    rows = tf.data.Dataset.from_tensor_slices(keras.tree.lists_to_tuples(batch))  # of lists it would make one tensor
     given: Iterable[Any] = strategy.experimental_distribute_dataset(rows.batch(rows.cardinality()))
     return given
 
