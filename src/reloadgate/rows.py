@@ -17,7 +17,6 @@ ABSENT = "absent"
 
 OTHER_SETTING = "the setting is another"
 
-
 UNBUILT = "the layer came back without its variables, and made new ones when it was called"
 
 

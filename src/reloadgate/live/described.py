@@ -140,7 +140,7 @@ def settings(model: Any, listed: Catalog) -> Iterator[Attribute]:
     seen = set[int]()
     for owner in (layer for layer in model._flatten_layers() if not is_keras(type(layer))):
         for layer in owner._flatten_layers():
-            if id(layer) in seen or isinstance(layer, (keras.Model, *NOT_TOLD)):
+            if id(layer) in seen or isinstance(layer, NOT_TOLD):
                 continue
             seen.add(id(layer))
             told: dict[str, Any] = {"dtype": layer.compute_dtype}
