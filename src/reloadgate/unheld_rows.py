@@ -154,7 +154,7 @@ def _graphs(expected: Observation, seen: Observation, outcome: Outcome, settings
 
 def _suspected(settings: Sequence[Row]) -> str:
     """What the code depends on that computes otherwise, as far as settings tell."""
-    told = [f"{one.subject} ({one.expected} → {one.seen})" for one in settings if not one.subject.endswith("name")]
+    told = [f"{one.subject} ({one.expected} → {one.seen})" for one in settings if not one.subject.endswith(".name")]
     if not told:
         return "is neither a weight nor in a configuration"
     return f"is another where the model is made again, as {', '.join(told[:3])}"
