@@ -82,7 +82,7 @@ def test_who_digests_graphs_otherwise_says_so(versions: dict[str, Path]) -> None
     observed = [read_saved(version / EVIDENCE_DIR)[0].observation for version in versions.values()]
     digests = [(g.mode, g.layer, g.operations, g.constants, g.wiring) for one in observed for g in one.graphs]
     assert {one.graph_scheme for one in observed} == {GRAPH_SCHEME}
-    assert (GRAPH_SCHEME, hashlib.sha256(repr(digests).encode()).hexdigest()[:12]) == (2, "fa73ddcb74f8")
+    assert (GRAPH_SCHEME, hashlib.sha256(repr(digests).encode()).hexdigest()[:12]) == (2, "b48200e756c9")
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -363,8 +363,7 @@ def test_state_that_only_the_steps_use_is_put_back_and_missed_where_it_is_lost(
         assert model.queue.numpy().tobytes() == queue.tobytes()
     assert check(tmp_path / "checkpoint/1").status is Status.PASS, failing(check(tmp_path / "checkpoint/1"))
     verdict = check(tmp_path / "keras/1")
-    assert verdict.status is Status.FAIL
-    assert "untracked/train step/0" in {f.row.subject for f in verdict.of(Status.UNVERIFIED)}
+    assert "untracked/train step/0" in {f.row.subject for f in verdict.of(Status.FAIL)}
 
 
 def test_a_policy_that_a_layer_within_a_layer_lost_is_named(keras: Any, models: Any, tmp_path: Path, check: Check) -> None:
