@@ -381,6 +381,7 @@ def test_settings_that_own_code_gave_otherwise_are_suspected_of_what_is_computed
         (FormatName.OWN, "e" * 64, Outcome.MISSING),
         (FormatName.OWN, None, Outcome.MISSING),
         (FormatName.KERAS, "d" * 64, Outcome.MISSING),
+        (FormatName.OWN, "around", Outcome.MISSING),
     ],
 )
 def test_a_vocabulary_may_be_given_in_another_way_by_who_makes_the_model_again(
@@ -389,13 +390,14 @@ def test_a_vocabulary_may_be_given_in_another_way_by_who_makes_the_model_again(
     """A lookup that was given its vocabulary saves none; what its table holds is among the constants of its graph."""
 
     def looking(constants: str | None) -> Changed:
-        lookup = Graph(layer="layers/lookup", operations="c" * 64, constants=constants or "", random_operations=())
+        layer = "layers" if constants == "around" else "layers/lookup"  # which may hold it and not call it
+        lookup = Graph(layer=layer, operations="c" * 64, constants=constants or "", random_operations=())
         return lambda o: replace(o, graphs=(*o.graphs, *([lookup] if constants else [])))
 
     def given(observation: Observation) -> Observation:
         return replace(looking(constants)(observation), assets=())
 
-    then = looking("d" * 64 if constants else None)
+    then = looking("around" if constants == "around" else "d" * 64 if constants else None)
     (row,) = [row for row in made_by_own_code(tmp_path, form, then=then, now=given).rows if row.subject == VOCABULARY]
     assert row.outcome is outcome
 
@@ -970,6 +972,20 @@ def test_what_users_code_runs_in_another_way_has_other_last_bits(
     facts = comparison.models[0].artifacts[0]
     assert facts.environment_changes == changes
     assert facts.same_environment is not bool(changes)
+
+
+@pytest.mark.parametrize(("setting", "outcome"), [("run_eagerly", Outcome.UNCHECKED), ("unroll", Outcome.NOTED)])
+def test_what_is_run_in_another_way_is_traced_as_it_was_unless_it_is_unrolled(
+    setting: str, outcome: Outcome, tmp_path: Path
+) -> None:
+    """A constant that was lost beyond the probe is no matter of how the model is run."""
+
+    def of(switch: bool, constants: str) -> Changed:
+        graphs = (Graph(layer="layers/encoder", operations="c" * 64, constants=constants, random_operations=()),)
+        return lambda o: replace(o, compile_config={setting: switch}, graphs=graphs)
+
+    rows = made_by_own_code(tmp_path, then=of(False, "d" * 64), now=of(True, "e" * 64)).rows
+    assert [row.outcome for row in rows if row.subject == "layers/encoder constants"] == [outcome]
 
 
 @pytest.mark.parametrize(("drift", "status"), [(1e-6, Status.PASS), (1e-2, Status.FAIL)])

@@ -83,7 +83,7 @@ def determinism_rows(expected: Observation, seen: Observation) -> Iterator[Row]:
         )  # fmt: skip
 
 
-def resume_rows(expected: Side, seen: Side, same_environment: bool) -> Iterator[Row]:
+def resume_rows(expected: Side, seen: Side, same_graphs: bool) -> Iterator[Row]:
     then, now = expected.observation, seen.observation
     if not then.logs:
         if not any(note.group == Group.RESUME for note in then.notes):
@@ -129,7 +129,7 @@ def resume_rows(expected: Side, seen: Side, same_environment: bool) -> Iterator[
     if not gathered and not any(v.key in moved for v in trained):
         yield row_of(Group.RESUME, "steps", Outcome.UNCHECKED, detail="no trainable variable moved in the resumed steps")
     # Where the step was traced on both sides, and its graphs are compared, they tell whether it computes with them.
-    traced = same_environment and all(any(graph.layer == TRAIN_STEP for graph in side.graphs) for side in (then, now))
+    traced = same_graphs and all(any(graph.layer == TRAIN_STEP for graph in side.graphs) for side in (then, now))
     if then.moved_attributes != now.moved_attributes and not traced:
         yield row_of(
             Group.RESUME, "Python attributes", Outcome.UNCHECKED, expected=short(list(then.moved_attributes)),

@@ -38,6 +38,8 @@ from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.project import Subject, VersionRecord, artifacts_of, folder_of
 from reloadgate.rows import OTHER_SETTING, Side, log_values, row_of
 from reloadgate.state_rows import (
+    EXECUTION,
+    RETRACED,
     compile_rows,
     computed_otherwise,
     execution_changes,
@@ -260,7 +262,7 @@ def _observed(saved: SavedEvidence, theirs: ArrayReader, reloaded: ReloadedEvide
         yield from settings
     yield from variable_rows(expected, seen, rebuilt)
     behaved, behaviour = reloaded.depth is not Depth.STATE, list[Row]()
-    same_environment = not _other_bits(saved, reloaded)
+    same_graphs = not _other_bits(saved, reloaded, RETRACED)
     if behaved:
         behaviour += [*prediction_rows(expected, seen), *determinism_rows(expected.observation, seen.observation)]
     if infers:
@@ -270,11 +272,11 @@ def _observed(saved: SavedEvidence, theirs: ArrayReader, reloaded: ReloadedEvide
         compiled = list(compile_rows(expected, seen, rebuilt))
         settings += compiled
         yield from compiled
-        behaviour += resume_rows(expected, seen, same_environment) if behaved else ()
+        behaviour += resume_rows(expected, seen, same_graphs) if behaved else ()
     if behaved and reloaded.artifact.format != saved_model.NAME:
         otherwise = any(row.outcome not in HOLDING_STILL for row in behaviour)
         others = [row for row in settings if row.detail == OTHER_SETTING and row.outcome is Outcome.NOTED]
-        yield from unheld_rows(expected, seen, otherwise, same_environment, others)
+        yield from unheld_rows(expected, seen, otherwise, same_graphs, others)
     yield from behaviour
 
 
@@ -328,13 +330,17 @@ def fresh_rows(reloaded: ReloadedEvidence, restored: bool = False) -> Iterator[R
     yield from _load(reloaded, restored)
 
 
-def _other_bits(saved: SavedEvidence, reloaded: ReloadedEvidence) -> tuple[str, ...]:
-    """Why what is computed may be other bits: the environment, and where the user's code made the model again how it is run."""
+def _other_bits(saved: SavedEvidence, reloaded: ReloadedEvidence, settings: tuple[str, ...] = EXECUTION) -> tuple[str, ...]:
+    """Why what is computed may be other bits: the environment, and where the user's code made the model again how it is run.
+
+    Args:
+        settings: those that count; with `RETRACED`, why other graphs may be traced.
+    """
     changes = environment_changes(saved.environment, reloaded.environment)
     if reloaded.observation is not None:
         changes += computed_otherwise(saved.observation, reloaded.observation)
         if reloaded.artifact.format in REBUILT:
-            changes += execution_changes(saved.observation, reloaded.observation)
+            changes += execution_changes(saved.observation, reloaded.observation, settings)
     return changes
 
 

@@ -210,8 +210,11 @@ def _renamed(config: Any, names: Mapping[str, str]) -> Any:
     return renamed
 
 
-EXECUTION = ("jit_compile", "run_eagerly", "unroll", "use_cudnn")
-"""Settings of `compile` and of layers that say how is computed, and not what: the last bits may be others, as elsewhere."""
+RETRACED = ("unroll", "use_cudnn")
+"""Settings of layers that say how is computed, and not what, and with which other operations are traced."""
+
+EXECUTION = ("jit_compile", "run_eagerly", *RETRACED)
+"""With those of `compile`, whose graphs are the same: the last bits may be others, as elsewhere."""
 
 
 def computed_otherwise(expected: Observation, seen: Observation) -> tuple[str, ...]:
@@ -224,14 +227,14 @@ def computed_otherwise(expected: Observation, seen: Observation) -> tuple[str, .
     return (*replicas, *rates)
 
 
-def execution_changes(expected: Observation, seen: Observation) -> tuple[str, ...]:
-    """What of `EXECUTION` is another, as `name: then → now`, where nothing else of the settings is but the names."""
+def execution_changes(expected: Observation, seen: Observation, names: tuple[str, ...] = EXECUTION) -> tuple[str, ...]:
+    """Which of those settings is another, as `name: then → now`, where nothing but `EXECUTION` is, and the names."""
     then, now = [expected.config, expected.compile_config], [seen.config, seen.compile_config]
     places = unequal_places(then, now, "settings") if then != now else ()  # which is quicker, and usual
     settings = [(place.rpartition(".")[2], then, now) for place, then, now in places]
     if any(name not in (*EXECUTION, "name") for name, _, _ in settings):
         return ()
-    return tuple(f"{name}: {short(then)} → {short(now)}" for name, then, now in settings if name in EXECUTION)
+    return tuple(f"{name}: {short(then)} → {short(now)}" for name, then, now in settings if name in names)
 
 
 def note_rows(expected: Observation, seen: Observation, rebuilt: bool) -> Iterator[Row]:
@@ -350,8 +353,8 @@ def variable_rows(expected: Side, seen: Side, rebuilt: bool) -> Iterator[Row]:
                 detail = f"{detail}: {UNBUILT}"
             if variable.kind is Kind.REPLICA:
                 detail = f"{variable.path} holds other values than the first replica, and no artifact has a place for them"
-            layer, _, name = key.rpartition("/")
-            if rebuilt and name == "vocabulary.txt" and _computes_the_same(layer, then, now):
+            layer = _looked_up_by(key, before if key in before else after)
+            if rebuilt and layer and _computes_the_same(layer, then, now):
                 outcome, detail = Outcome.NOTED, "it is given in another way on one side, and what is looked up is the same"
             yield row_of(group, key, outcome, detail=detail)
             continue
@@ -375,12 +378,25 @@ def variable_rows(expected: Side, seen: Side, rebuilt: bool) -> Iterator[Row]:
     yield from _optimizer_presence(then, now)
 
 
+VOCABULARY = "/vocabulary.txt"
+
+
+def _looked_up_by(key: str, known: Mapping[str, Variable]) -> str:
+    """The layer whose lookup a vocabulary is of; "" of another asset.
+
+    A TextVectorization stores that of its own lookup twice, and calls it itself.
+    """
+    layer = key.removesuffix(VOCABULARY) if key.endswith(VOCABULARY) else ""
+    outer = layer.removesuffix("/_lookup_layer")
+    return outer if f"{outer}{VOCABULARY}" in known else layer
+
+
 def _computes_the_same(layer: str, then: Observation, now: Observation) -> bool:
-    """Whether a layer's graphs are there on both sides, and are the same: with them, what lookup tables hold."""
-    found = [
-        {(g.mode, g.layer): (g.operations, g.constants, g.wiring) for g in side.graphs if f"{layer}/".startswith(f"{g.layer}/")}
-        for side in (then, now)
-    ]
+    """Whether a lookup's own graphs are there on both sides, and are the same: with them, what its table holds.
+
+    Those of the layer around it would not do: it may hold a lookup that it does not call, whose table is in no graph.
+    """
+    found = [{g.mode: (g.operations, g.constants, g.wiring) for g in side.graphs if g.layer == layer} for side in (then, now)]
     return bool(found[0]) and found[0] == found[1]
 
 

@@ -9,20 +9,20 @@ from reloadgate.rows import ABSENT, UNBUILT, Side, row_of, short, unbuilt
 
 
 def unheld_rows(
-    expected: Side, seen: Side, behaves_otherwise: bool, same_environment: bool, settings: Sequence[Row] = ()
+    expected: Side, seen: Side, behaves_otherwise: bool, same_graphs: bool, settings: Sequence[Row] = ()
 ) -> Iterator[Row]:
     """State that `call` uses and Keras does not track, and constants of the graph: they name the layer.
 
     Args:
         behaves_otherwise: whether a prediction or a resumed step differs; where none does, the probe alone is the same.
-        same_environment: another one may trace other graphs, and compute other constants.
+        same_graphs: in another environment other graphs may be traced, and other constants computed.
         settings: the rows of settings that the user's code gave other values when it made the model again: the first suspects.
     """
     computed = Outcome.CHANGED if behaves_otherwise else Outcome.UNCHECKED
     rows = [
         *_untracked(expected, seen, computed),
         *_attributes(expected.observation, seen.observation, computed),
-        *_graphs(expected.observation, seen.observation, computed if same_environment else Outcome.NOTED, settings),
+        *_graphs(expected.observation, seen.observation, computed if same_graphs else Outcome.NOTED, settings),
         *_not_traced(expected.observation),
     ]
     yield from rows or [row_of(Group.STRUCTURE, "state that is not tracked", Outcome.SAME)]
