@@ -423,6 +423,8 @@ def test_a_rate_is_the_same_in_the_narrower_dtype(rate: np.float32, status: Stat
     comparison = built.compare()
     assert comparison.models[0].artifacts[0].environment_changes == ("adam/learning_rate: float64 → float32",)
     assert judge(comparison, Policy()).status is status
+    told = [row.outcome for row in comparison.rows if row.subject in (MOMENTUM, f"{MOMENTUM} after 3 steps")]
+    assert told == [Outcome.NOTED if status is Status.PASS else Outcome.CHANGED] * 2
 
 
 def test_variables_whose_chosen_names_are_swapped_are_named_as_a_pair(tmp_path: Path) -> None:
