@@ -38,6 +38,7 @@ from builders import (
 from reloadgate.behaviour_rows import prediction_rows
 from reloadgate.compare import compare
 from reloadgate.comparison import Comparison, Outcome, Row
+from reloadgate.configuration_rows import structure_rows
 from reloadgate.errors import ReloadgateError
 from reloadgate.evidence import (
     PREDICT,
@@ -66,7 +67,6 @@ from reloadgate.nouns import digest, to_dict
 from reloadgate.policy import Policy, read_yaml
 from reloadgate.project import EVIDENCE, PARAMS, RECORDS, declared, read_records, write_record
 from reloadgate.rows import ABSENT, Side
-from reloadgate.state_rows import structure_rows
 from reloadgate.verdict import Status
 
 QUIET = (Outcome.SAME, Outcome.NOTED, Outcome.SKIPPED)

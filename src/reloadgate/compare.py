@@ -9,6 +9,15 @@ from pathlib import Path
 from reloadgate.arrays import ArrayReader
 from reloadgate.behaviour_rows import agreement_rows, determinism_rows, prediction_rows, resume_rows
 from reloadgate.comparison import ArtifactFacts, Comparison, ModelComparison, Outcome, Row
+from reloadgate.configuration_rows import (
+    EXECUTION,
+    RETRACED,
+    compile_rows,
+    computed_otherwise,
+    execution_changes,
+    note_rows,
+    structure_rows,
+)
 from reloadgate.errors import ReloadgateError, UnreadableRecordError, UsageError
 from reloadgate.evidence import (
     EVIDENCE_DIR,
@@ -37,17 +46,7 @@ from reloadgate.moved import moved_layers, moved_rows, put_back
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.project import Subject, VersionRecord, artifacts_of, folder_of
 from reloadgate.rows import OTHER_SETTING, Side, log_values, row_of
-from reloadgate.state_rows import (
-    EXECUTION,
-    RETRACED,
-    compile_rows,
-    computed_otherwise,
-    execution_changes,
-    note_rows,
-    stored_rows,
-    structure_rows,
-    variable_rows,
-)
+from reloadgate.state_rows import stored_rows, variable_rows
 from reloadgate.text import error_line
 from reloadgate.unheld_rows import unheld_rows
 

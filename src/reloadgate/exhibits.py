@@ -27,7 +27,7 @@ from reloadgate.evidence import (
 from reloadgate.nouns import noun
 from reloadgate.probe import Probe
 from reloadgate.project import folder_of
-from reloadgate.state_rows import group_of
+from reloadgate.rows import group_of
 from reloadgate.text import one_line
 
 WORST = 5

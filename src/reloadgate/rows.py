@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import re
 import struct
 from collections.abc import Iterator
 from typing import Any
@@ -20,11 +21,37 @@ OTHER_SETTING = "the setting is another"
 UNBUILT = "the layer came back without its variables, and made new ones when it was called"
 
 
+_GROUP_OF_KIND = {
+    Kind.WEIGHT: Group.WEIGHTS,
+    Kind.RECURRENT_STATE: Group.WEIGHTS,
+    Kind.REPLICA: Group.WEIGHTS,
+    Kind.SLOT: Group.OPTIMIZER,
+    Kind.ASSET: Group.ASSETS,
+    Kind.RANDOM_STATE: Group.RANDOM_STATE,
+}
+
+_OPTIMIZER = re.compile(r"^(?:(?P<inner>.+)/)?optimizer/(.+/)?vars/\d+$")
+"""Where an optimizer's variables are stored: that of the model, or of an inner one that was compiled by itself."""
+
+
 class Side:
     """One observation and its arrays."""
 
     def __init__(self, observation: Observation, arrays: ArrayReader) -> None:
         self.observation, self.arrays = observation, arrays
+
+
+def group_of(variable: Variable) -> Group:
+    """The group that a variable's rows are in: what Keras stores of an optimizer within another is no asset of a layer's."""
+    if variable.kind is Kind.ASSET and _OPTIMIZER.match(variable.key):
+        return Group.OPTIMIZER
+    return _GROUP_OF_KIND.get(variable.kind, Group.STRUCTURE)
+
+
+def inner_optimizer(variable: Variable) -> str:
+    """Where the optimizer lies whose state this is, of a model within the model; "" of everything else."""
+    found = _OPTIMIZER.match(variable.key) if variable.kind is Kind.ASSET else None
+    return f"{found['inner']}/optimizer" if found and found["inner"] else ""
 
 
 def row_of(group: Group, subject: str, outcome: Outcome, **facts: Any) -> Row:
