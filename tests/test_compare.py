@@ -374,6 +374,23 @@ def test_settings_that_own_code_gave_otherwise_are_suspected_of_what_is_computed
     assert told in detail
 
 
+def test_so_is_what_was_set_on_a_weight_that_is_trained(tmp_path: Path) -> None:
+    """By itself it is noted: the steps show what it does."""
+
+    def of(treatment: str, constants: str) -> Changed:
+        def changed(o: Observation) -> Observation:
+            variables = tuple(replace(v, treatment=treatment) if v.key == ENCODER else v for v in o.variables)
+            return replace(o, variables=variables, graphs=tuple(replace(g, constants=constants) for g in o.graphs))
+
+        return changed
+
+    rows = build(tmp_path, then=of("L2", "d" * 64), now=of("", "e" * 64)).compare().rows
+    (row,) = [row for row in rows if row.subject == f"{ENCODER} when trained"]
+    assert (row.outcome, row.expected, row.seen) == (Outcome.NOTED, "L2", "none")
+    details = [row.detail for row in rows if row.subject.endswith(" constants")]
+    assert details and all(f"as {ENCODER} when trained (L2 → none)" in detail for detail in details)
+
+
 @pytest.mark.parametrize(
     ("form", "constants", "outcome"),
     [

@@ -373,6 +373,19 @@ def test_a_policy_that_a_layer_within_a_layer_lost_is_named(keras: Any, models: 
     assert (row.subject, row.expected, row.seen) == ("layers/thawing/statistics.dtype", '"bfloat16"', '"float32"')
 
 
+def test_what_keras_forgets_of_a_loss_is_named(keras: Any, models: Any, tmp_path: Path, check: Check) -> None:
+    """Its own archive has no `delta`; a builder that names the loss gives it the usual one."""
+    batch, options = models.data("plain"), {"builder": "models:huber", "imports": ("models",), "code_path": (str(HERE),)}
+    for delta, name in ((0.3, "keras"), (1.0, "weights")):
+        model = models.huber(keras.losses.Huber(delta))
+        model.fit(*batch, verbose=0)
+        reloadgate.save(model, tmp_path / name / "1", probe=batch, formats=(name,), location="any", **options)
+    (row, *_) = [f.row for f in check(tmp_path / "keras/1").of(Status.FAIL)]
+    assert (row.subject, row.expected, row.seen) == ("loss/0.delta", "0.3", "1.0")
+    verdict = check(tmp_path / "weights/1")
+    assert verdict.status is Status.PASS, failing(verdict)
+
+
 def test_what_only_a_test_step_uses_is_missed_where_it_is_lost(keras: Any, models: Any, tmp_path: Path, check: Check) -> None:
     model, batch = models.scaling(models.Forgetting), models.data("scaling")
     model.fit(*batch, verbose=0)

@@ -11,7 +11,7 @@ import pytest
 
 from builders import DECODER, ENCODER, LARGE, MEAN, STATE, UNTRACKED, Changed, build, row, values
 from reloadgate.comparison import Outcome
-from reloadgate.evidence import GRAPH_SCHEME, TRAIN_STEP, Group, Kind, Observation
+from reloadgate.evidence import GRAPH_SCHEME, TRAIN_STEP, Attribute, Group, Kind, Observation
 from reloadgate.inspection import said
 from reloadgate.inspection.found import Report
 from reloadgate.remedies import remedy
@@ -118,6 +118,10 @@ def with_weight(observation: Observation) -> Observation:
     return replace(observation, variables=tuple(variables))
 
 
+def with_delta(value: str) -> Changed:
+    return lambda o: replace(o, attributes=(Attribute(key="loss/0.delta", value=value, argument=True, read=True),))
+
+
 OF_A_STEP = as_key(UNTRACKED, "untracked/train step/0")
 UNSTORED = as_key(DECODER, "not stored/0")
 REPLICA = f"{DECODER}/replicas/1"
@@ -144,6 +148,7 @@ REPLICA = f"{DECODER}/replicas/1"
             "an order that does not depend",
             {"now": of_graphs("layers/encoder", wiring=OTHER)},
         ),
+        (Group.STRUCTURE, "loss/0.delta", "forgets `delta`", {"then": with_delta("0.3"), "now": with_delta("1.0")}),
         (Group.STRUCTURE, "train step constants", "compile and optimizer first", {"now": OTHER_CONSTANTS}),
         (Group.STRUCTURE, "graphs", "with this version of reloadgate", {"now": of_another_scheme}),
         (Group.STRUCTURE, UNTRACKED, "`self.add_weight`", {"changed": moved(UNTRACKED)}),

@@ -259,7 +259,9 @@ def _observed(saved: SavedEvidence, theirs: ArrayReader, reloaded: ReloadedEvide
     else:
         settings += structure_rows(expected.observation, seen.observation, rebuilt)
         yield from settings
-    yield from variable_rows(expected, seen, rebuilt)
+    held = list(variable_rows(expected, seen, rebuilt))
+    settings += held
+    yield from held
     behaved, behaviour = reloaded.depth is not Depth.STATE, list[Row]()
     same_graphs = not _other_bits(saved, reloaded, RETRACED)
     if behaved:

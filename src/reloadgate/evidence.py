@@ -107,8 +107,8 @@ class Variable:
     also: tuple[str, ...] = ()
     """Other storage paths of the same variable: Keras stores it once for every layer that holds it."""
     treatment: str | None = None
-    """Of a weight that is not trained its regularizer, its constraint and whether weight decay leaves it out, as JSON, "" where
-    there is none of it; None of other variables, and in older evidence."""
+    """A weight's regularizer, its constraint and whether weight decay leaves it out, as JSON, "" where there is none of it; None
+    of other variables, and in older evidence."""
 
 
 @noun

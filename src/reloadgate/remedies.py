@@ -175,9 +175,19 @@ _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
             "give the layers within a layer their `dtype` in its constructor (`dtype=self.dtype_policy`, or a policy that "
             "`get_config` returns), and begin `get_config` with `super().get_config()`",
         ),
+        (
+            r"^loss/\d+\.",
+            "compile the loaded model again with the loss as it was, or train with a registered loss of your own, whose "
+            "`get_config` gives this back: Keras 3.15.1 forgets `delta` of Huber and `axis` of CosineSimilarity",
+        ),
         ("HashTable|[Tt]able .*not initialized", ASSETS_REMEDY),
         (
-            "is another where the model is made again",
+            r" when trained \(",
+            "give regularizers and constraints to the layer's constructor: one that is set on a built layer is in no file, or in "
+            "the layer's configuration and not in what was trained",
+        ),
+        (
+            "is another after the reload, as",
             "give this setting what it was in training, in the builder or loader that makes the model again",
         ),
         ("another version of reloadgate", "save or record the version again with this version of reloadgate"),

@@ -8,6 +8,7 @@ from reloadgate.comparison import Outcome, Row
 from reloadgate.evidence import Group, Kind, Observation, ReloadedEvidence, Variable
 from reloadgate.formats import FORMATS
 from reloadgate.rows import (
+    OTHER_SETTING,
     UNBUILT,
     Side,
     advanced,
@@ -150,14 +151,15 @@ def _role(group: Group, then: Variable, now: Variable, names: set[str]) -> Itera
         detail = f"{then.path} came back with another role"
         yield row_of(group, then.key, Outcome.CHANGED, expected=roles[0], seen=roles[1], detail=detail)
     if then.treatment is not None and now.treatment is not None and then.treatment != now.treatment:
-        detail = (
-            f"{then.path} is frozen, so that no step shows it: where it is trained again, it has another regularizer, constraint "
-            "or weight decay. Give them to the layer's constructor, and let `get_config` give them back"
-        )
-        yield row_of(
-            Group.STRUCTURE, f"{then.key} when trained", Outcome.UNCHECKED, expected=short(then.treatment or "none"),
-            seen=short(now.treatment or "none"), detail=detail,
-        )  # fmt: skip
+        outcome, detail = Outcome.NOTED, OTHER_SETTING  # the steps show what it does
+        if not then.trainable:
+            outcome = Outcome.UNCHECKED
+            detail = (
+                f"{then.path} is frozen, so that no step shows it: where it is trained again, it has another regularizer, "
+                "constraint or weight decay. Give them to the layer's constructor, and let `get_config` give them back"
+            )
+        before, after = short(then.treatment or "none"), short(now.treatment or "none")
+        yield row_of(Group.STRUCTURE, f"{then.key} when trained", outcome, expected=before, seen=after, detail=detail)
     if then.name and then.name not in names and then.value.sha256 != now.value.sha256:
         detail = "the name that was chosen for it is another after the reload"
         yield row_of(group, then.key, Outcome.NOTED, expected=then.name, seen=now.name, detail=detail)

@@ -157,7 +157,7 @@ def _suspected(settings: Sequence[Row]) -> str:
     told = [f"{one.subject} ({one.expected} → {one.seen})" for one in settings if not one.subject.endswith(".name")]
     if not told:
         return "is neither a weight nor in a configuration"
-    return f"is another where the model is made again, as {', '.join(told[:3])}"
+    return f"is another after the reload, as {', '.join(told[:3])}"
 
 
 def _differing_graphs(expected: Observation, seen: Observation, outcome: Outcome, suspected: str) -> Iterator[Row]:

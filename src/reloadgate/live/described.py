@@ -153,6 +153,30 @@ def settings(model: Any, listed: Catalog) -> Iterator[Attribute]:
                     yield Attribute(key=f"{listed.layers.get(id(layer), layer.name)}.{name}", value=text, argument=True)
 
 
+def of_losses(model: Any, things: Objects) -> Iterator[Attribute]:
+    """What Keras' own losses give the function that they are made of, some of which Keras 3.15.1 writes in no configuration, as
+    `Huber(delta=0.3)`; of a loss that is known by its name, the function's defaults.
+
+    Args:
+        things: what objects of the user's own hold, as `told`.
+    """
+    compiled = ((f"loss/{position}", loss) for position, loss in enumerate(keras.tree.flatten(getattr(model, "loss", None))))
+    held = [(name, thing) for name, thing in things if isinstance(thing, keras.losses.Loss) and not name.startswith("loss/")]
+    for place, loss in (*compiled, *held):
+        thing = loss
+        with contextlib.suppress(ValueError):  # the name of none: it depends on targets and outputs
+            thing = keras.losses.get(loss)
+        function = getattr(thing, "fn", thing)
+        if not (is_keras(type(thing)) and isinstance(function, FunctionType) and is_keras(function)):
+            continue
+        parameters = list(inspect.signature(function).parameters.values())[2:]  # after targets and predictions
+        given = {one.name: one.default for one in parameters} | getattr(thing, "_fn_kwargs", {})
+        for name, value in given.items():
+            text = as_json(described(value))
+            if text is not None:
+                yield Attribute(key=f"{place}.{name}", value=text, argument=True, read=True)
+
+
 _OF_NO_CONSEQUENCE = {
     *COMMON,
     *("seed", "build_config", "batch_shape", "registered_name", "module"),
@@ -171,7 +195,7 @@ def _without_names(config: Any) -> Any:
 
 
 def treatment(variable: Any, optimizer: Any) -> str:
-    """What training does with a variable beside the gradient, as JSON: of one that is frozen now no step shows it."""
+    """What training does with a variable beside the gradient, as JSON."""
     found = {}
     for kind in ("regularizer", "constraint"):
         thing = getattr(variable, kind, None)

@@ -37,7 +37,7 @@ from reloadgate.live.catalog import (
     with_untracked,
     within,
 )
-from reloadgate.live.described import others, plain, settings, told, treatment
+from reloadgate.live.described import of_losses, others, plain, settings, told, treatment
 from reloadgate.live.graphs import Traced, graphs, trace, trace_predict, untracked
 from reloadgate.live.look import Look, as_fit_gives_it
 from reloadgate.live.reach import silent
@@ -110,7 +110,7 @@ def observe(
             held.enter_context(setting)
         things = told(model, listed)
         reading = read_of([*model._flatten_layers(), *(thing for _, thing in things)])
-        attributes = [*plain(things, reading), *settings(model, listed)]
+        attributes = [*plain(things, reading), *settings(model, listed), *of_losses(model, things)]
         training = partial(state.generators.fixed, drawn, unseeded_too=not repeat)
         shown = _Graphs(look, state, listed, training, predict=behaves, serve=behaves and serve, train=behaves and train)
         again = shown.predict.again if repeat and shown.predict else None
@@ -148,7 +148,7 @@ def observe(
                 final=final,
                 noise=noise,
                 also=entry.also,
-                treatment=treatment(entry.variable, optimizer) if entry.kind is Kind.WEIGHT and not entry.trainable else None,
+                treatment=treatment(entry.variable, optimizer) if entry.kind is Kind.WEIGHT else None,
             )
         )
     for key, name, value in behaviour.untracked() if runs else ():

@@ -64,7 +64,7 @@ def described(value: Any, depth: int = 0) -> Any:
     return value
 
 
-def is_keras(kind: type) -> bool:
+def is_keras(kind: type | FunctionType) -> bool:
     return kind.__module__.split(".")[0] in NOT_THE_USERS
 
 
