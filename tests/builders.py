@@ -72,7 +72,7 @@ ENVIRONMENT = Environment(
     numpy="2.4.6",
     tensorflow="2.21.0",
     keras="3.15.1",
-    devices=("CPU",),
+    devices=("/device:CPU:0",),
     deterministic=False,
     settings={"TF_ENABLE_ONEDNN_OPTS": "1"},
     options={"layout_optimizer": False},
@@ -177,6 +177,7 @@ def observed(arrays: Values) -> tuple[Observation, ArrayWriter]:
             Attribute(key="layers/encoder.limit", value="8.0", argument=True),
             Attribute(key="layers/encoder.calls", value="3.0", argument=False),
         ),
+        execution={"jit_compile": True, "run_eagerly": False},
     )  # fmt: skip
     return observation, writer
 

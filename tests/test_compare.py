@@ -993,6 +993,27 @@ def test_what_users_code_runs_in_another_way_has_other_last_bits(
     assert facts.same_environment is not bool(changes)
 
 
+@pytest.mark.parametrize(
+    ("form", "units", "changes"),
+    [
+        (FormatName.KERAS, 8, ("jit_compile: True → False",)),
+        (FormatName.OWN, 8, ("jit_compile: True → False",)),
+        (FormatName.OWN, 9, ()),
+    ],
+)
+def test_so_has_what_is_run_in_another_way_with_the_same_settings(
+    form: FormatName, units: int, changes: tuple[str, ...], tmp_path: Path
+) -> None:
+    """`model.jit_compile = False` after `compile`, which writes no setting."""
+
+    def of(units: int, compiled: bool) -> Changed:
+        execution = {"jit_compile": compiled, "run_eagerly": False}
+        return lambda o: replace(o, config={"units": units}, execution=execution)
+
+    comparison = made_by_own_code(tmp_path, form, then=of(8, True), now=of(units, False))
+    assert comparison.models[0].artifacts[0].environment_changes == changes
+
+
 @pytest.mark.parametrize(("setting", "outcome"), [("run_eagerly", Outcome.UNCHECKED), ("unroll", Outcome.NOTED)])
 def test_what_is_run_in_another_way_is_traced_as_it_was_unless_it_is_unrolled(
     setting: str, outcome: Outcome, tmp_path: Path
@@ -1023,6 +1044,11 @@ def test_what_is_logged_elsewhere_is_held_against_what_it_was_computed_from(drif
         (ENVIRONMENT, np.array([0.9, 0.8, 0.6]), Outcome.CHANGED),
         (replace(ENVIRONMENT, keras="3.16.0"), None, Outcome.NOTED),
         (replace(ENVIRONMENT, keras="3.16.0"), np.array([0.9, 0.8, 0.6]), Outcome.NOTED),
+        (replace(ENVIRONMENT, devices=(*ENVIRONMENT.devices, "/device:GPU:0")), None, Outcome.NOTED),
+        (replace(ENVIRONMENT, devices=(*ENVIRONMENT.devices, "/device:CPU:1")), None, Outcome.UNCHECKED),
+        (replace(ENVIRONMENT, cpus=8, intra_op_threads=8, inter_op_threads=8), None, Outcome.UNCHECKED),
+        (replace(ENVIRONMENT, deterministic=True, settings={}, options={}), None, Outcome.UNCHECKED),
+        (replace(ENVIRONMENT, deterministic=True), np.array([0.9, 0.8, 0.6]), Outcome.CHANGED),
     ],
 )
 def test_what_is_computed_otherwise_is_told_by_what_comes_of_it_and_where(

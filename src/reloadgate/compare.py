@@ -16,6 +16,7 @@ from reloadgate.configuration_rows import (
     computed_otherwise,
     execution_changes,
     note_rows,
+    run_otherwise,
     structure_rows,
 )
 from reloadgate.errors import ReloadgateError, UnreadableRecordError, UsageError
@@ -263,7 +264,7 @@ def _observed(saved: SavedEvidence, theirs: ArrayReader, reloaded: ReloadedEvide
     settings += held
     yield from held
     behaved, behaviour = reloaded.depth is not Depth.STATE, list[Row]()
-    same_graphs = not _other_bits(saved, reloaded, RETRACED)
+    same_graphs = _same_graphs(saved, reloaded)
     if behaved:
         behaviour += [*prediction_rows(expected, seen), *determinism_rows(expected.observation, seen.observation)]
     if infers:
@@ -331,17 +332,34 @@ def fresh_rows(reloaded: ReloadedEvidence, restored: bool = False) -> Iterator[R
     yield from _load(reloaded, restored)
 
 
-def _other_bits(saved: SavedEvidence, reloaded: ReloadedEvidence, settings: tuple[str, ...] = EXECUTION) -> tuple[str, ...]:
-    """Why what is computed may be other bits: the environment, and where the user's code made the model again how it is run.
-
-    Args:
-        settings: those that count; with `RETRACED`, why other graphs may be traced.
-    """
+def _other_bits(saved: SavedEvidence, reloaded: ReloadedEvidence) -> tuple[str, ...]:
+    """Why what is computed may be other bits: the environment, and where the user's code made the model again how it is run."""
     changes = environment_changes(saved.environment, reloaded.environment)
-    if reloaded.observation is not None:
-        changes += computed_otherwise(saved.observation, reloaded.observation)
-        if reloaded.artifact.format in REBUILT:
-            changes += execution_changes(saved.observation, reloaded.observation, settings)
+    run = run_otherwise(saved.observation, reloaded.observation) if reloaded.observation else ()
+    return (*changes, *run, *_computed_otherwise(saved, reloaded, EXECUTION))
+
+
+TRACING = ("python", "platform", "machine", "processor", "numpy", "tensorflow", "keras")
+"""What of an environment may have other graphs traced, or other constants computed for them: threads, options, determinism and
+variables of the process only move the bits of what runs then."""
+
+
+def _same_graphs(saved: SavedEvidence, reloaded: ReloadedEvidence) -> bool:
+    """Whether a model that is the same has the same graphs."""
+    then, now = saved.environment, reloaded.environment
+    if now is None or any(getattr(then, name) != getattr(now, name) for name in TRACING):
+        return False
+    kinds, others = ({name.rpartition(":")[0] for name in side.devices} for side in (then, now))
+    return kinds == others and not _computed_otherwise(saved, reloaded, RETRACED)
+
+
+def _computed_otherwise(saved: SavedEvidence, reloaded: ReloadedEvidence, names: tuple[str, ...]) -> tuple[str, ...]:
+    """What of the two models has what is computed come out in other last bits; of how they are run, by the settings `names`."""
+    if reloaded.observation is None:
+        return ()
+    changes = computed_otherwise(saved.observation, reloaded.observation)
+    if reloaded.artifact.format in REBUILT:
+        changes += execution_changes(saved.observation, reloaded.observation, names)
     return changes
 
 

@@ -146,7 +146,7 @@ def computed_otherwise(expected: Observation, seen: Observation) -> tuple[str, .
     return (*replicas, *rates)
 
 
-def execution_changes(expected: Observation, seen: Observation, names: tuple[str, ...] = EXECUTION) -> tuple[str, ...]:
+def execution_changes(expected: Observation, seen: Observation, names: tuple[str, ...]) -> tuple[str, ...]:
     """Which of those settings is another, as `name: then → now`, where nothing but `EXECUTION` is, and the names."""
     then, now = [expected.config, expected.compile_config], [seen.config, seen.compile_config]
     places = unequal_places(then, now, "settings") if then != now else ()  # which is quicker, and usual
@@ -154,6 +154,15 @@ def execution_changes(expected: Observation, seen: Observation, names: tuple[str
     if any(name not in (*EXECUTION, "name") for name, _, _ in settings):
         return ()
     return tuple(f"{name}: {short(then)} → {short(now)}" for name, then, now in settings if name in names)
+
+
+def run_otherwise(expected: Observation, seen: Observation) -> tuple[str, ...]:
+    """How the model is run where that is another with the same settings: set as an attribute, or by op determinism."""
+    if (expected.config, expected.compile_config) != (seen.config, seen.compile_config):
+        return ()
+    then, now = expected.execution, seen.execution
+    names = sorted({*then, *now}) if then else ()  # of which older evidence tells nothing
+    return tuple(f"{one}: {then.get(one)} → {now.get(one)}" for one in names if then.get(one) != now.get(one))
 
 
 def note_rows(expected: Observation, seen: Observation, rebuilt: bool) -> Iterator[Row]:

@@ -251,6 +251,9 @@ class Observation:
     """The `GRAPH_SCHEME` of the observer; older evidence has none."""
     replicas: int = 1
     """Of the model's distribution strategy; older evidence has none."""
+    execution: dict[str, bool] = field(default_factory=dict)
+    """Of a compiled model `jit_compile` and `run_eagerly` as they are, which an attribute may be given after `compile`; older
+    evidence has none."""
 
 
 @noun

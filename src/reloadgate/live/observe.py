@@ -177,6 +177,7 @@ def observe(
         attributes=tuple(attributes),
         graph_scheme=GRAPH_SCHEME,
         replicas=model.distribute_strategy.num_replicas_in_sync,
+        execution={name: bool(getattr(model, name)) for name in ("jit_compile", "run_eagerly")} if model.compiled else {},
     )
 
 
