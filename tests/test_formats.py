@@ -338,6 +338,35 @@ def test_functions_that_an_imported_graph_calls_as_operations_are_looked_into(ke
     assert found
 
 
+def test_variables_that_nobody_tracks_are_told_in_the_order_of_their_use(keras: Any) -> None:
+    """TensorFlow keeps a graph's variables in a set, whose order is that of their addresses."""
+    import tensorflow as tf
+
+    from reloadgate.live.graphs import trace, untracked
+
+    bank = [tf.Variable(float(number), name=f"v{number}") for number in range(12)]
+    used = [bank[5 * position % len(bank)] for position in range(len(bank))]  # in another order than they were made
+
+    class Banking(keras.Model):
+        def call(self, x: Any) -> Any:
+            for variable in used:
+                x = x * variable
+            return x
+
+    found = untracked([trace(Banking(), tf.zeros((2, 3)), False, {})], known=set())
+    assert [key for key, _ in found] == [f"untracked/model/{position}" for position in range(len(bank))]
+    assert [variable.name for _, variable in found] == [variable.name for variable in used]
+
+
+def test_a_class_that_adds_nothing_to_a_sequential_may_be_gone(keras: Any, models: Any, tmp_path: Path, check: Check) -> None:
+    """Its own configuration tells of its layers, as that of what the loader gives does."""
+    model, batch = train(keras, models, "named_sequential")
+    options: dict[str, Any] = {"builder": "models:plain", "imports": ("models",), "code_path": (str(HERE),)}
+    reloadgate.save(model, tmp_path / "1", probe=batch, formats=("weights",), location="any", **options)
+    verdict = check(tmp_path / "1")
+    assert verdict.status is Status.PASS, failing(verdict)
+
+
 @pytest.mark.parametrize("name", ["weights", "checkpoint", "keras"])
 def test_an_optimizer_is_built_under_the_strategy_of_its_model(
     name: str, keras: Any, models: Any, tmp_path: Path, check: Check

@@ -138,7 +138,7 @@ def settings(model: Any, listed: Catalog) -> Iterator[Attribute]:
     """The dtype policies of the user's layers, and the configuration of Keras' own layers that they hold: that of the model tells
     of none of them, nor of a policy where a `get_config` does without the base's."""
     seen = set[int]()
-    for owner in (layer for layer in model._flatten_layers() if not is_keras(type(layer))):
+    for owner in (layer for layer in model._flatten_layers() if not is_keras(type(layer)) and not _tells_of_layers(layer)):
         for layer in owner._flatten_layers():
             if id(layer) in seen or isinstance(layer, NOT_TOLD):
                 continue
@@ -175,6 +175,13 @@ def of_losses(model: Any, things: Objects) -> Iterator[Attribute]:
             text = as_json(described(value))
             if text is not None:
                 yield Attribute(key=f"{place}.{name}", value=text, argument=True, read=True)
+
+
+def _tells_of_layers(layer: Any) -> bool:
+    """Whether it is a model whose own configuration has those of its layers, as that of a Sequential has."""
+    with contextlib.suppress(Exception):  # one that has none
+        return isinstance(layer, keras.Model) and "layers" in layer.get_config()
+    return False
 
 
 _OF_NO_CONSEQUENCE = {

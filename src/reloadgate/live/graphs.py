@@ -177,7 +177,8 @@ def untracked(traces: Iterable[Traced], known: set[int]) -> list[tuple[str, Any]
     counts: dict[str, int] = {}
     for one in traces:
         readers = _readers(one)
-        for variable in one.graph.variables:
+        first = {identity: position for position, identity in enumerate(readers)}
+        for variable in sorted(one.graph.variables, key=lambda v: first.get(id(v), len(first))):  # TensorFlow has them in a set
             if id(variable) in known or id(variable) in found:
                 continue
             layer = readers.get(id(variable), "")
