@@ -247,9 +247,10 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return said
 
 
-def fit_and_save(model: Any, batch: Any, folder: Path, epochs: int) -> None:
-    saves = reloadgate.SaveVersions(folder, probe=batch, location="any", keep=9)
-    model.fit(*batch, epochs=epochs, batch_size=8, shuffle=False, verbose=0, callbacks=[saves])
+def fit_and_save(model: Any, batch: Any, folder: Path, epochs: int, held_out: Any = None, **options: Any) -> None:
+    saves = reloadgate.SaveVersions(folder, probe=batch, location="any", **{"keep": 9} | options)
+    fitting = {"validation_data": held_out, "batch_size": 8, "shuffle": False, "verbose": 0}
+    model.fit(*batch, epochs=epochs, callbacks=[saves], **fitting)
 
 
 def steps_of(folder: Path) -> dict[str, int]:
@@ -284,6 +285,14 @@ def test_what_did_not_pass_after_the_version_that_is_resumed_is_saved_anew(
     assert not (tmp_path / "m/epoch-00002/of-before").exists()
     kept = read_json(tmp_path / "m/versions.json")["versions"]
     assert {name: one["status"] for name, one in kept.items()} == {"epoch-00001": "PASS", "epoch-00002": "PASS"}
+
+
+def test_a_loss_that_is_no_number_scores_nothing(models: Any, tmp_path: Path, judged: dict[str, str]) -> None:
+    x, y = models.data("plain")
+    held_out = (x, np.full_like(y, np.nan))
+    fit_and_save(models.plain(), (x, y), tmp_path / "m", 2, held_out, best="val_loss")
+    kept = read_json(tmp_path / "m/versions.json")["versions"]
+    assert [one["score"] for one in kept.values()] == [None, None]
 
 
 def test_a_model_that_its_first_batch_builds_is_resumed(keras: Any, models: Any, tmp_path: Path, judged: dict[str, str]) -> None:

@@ -1,6 +1,7 @@
 """`SaveVersions`: verified model versions during training, kept and pruned, and exact resume after a kill."""
 
 import contextlib
+import math
 import os
 import shutil
 import warnings
@@ -169,7 +170,7 @@ class SaveVersions(keras.callbacks.Callback):  # type: ignore[misc]
             saved = read_sealed(SavedEvidence, version / EVIDENCE_DIR)
         except UnreadableRecordError:
             return
-        score = None if score is None else float(score)
+        score = float(score) if score is not None and math.isfinite(score) else None  # JSON has no NaN
         at = saved.record.progress
         kept = Kept(epoch=at.epoch, batch=at.batch, evidence_sha256=saved.sha256, status=verdict.status, score=score)
         self._write(self._ledger() | {version.name: kept})
