@@ -1,6 +1,7 @@
 """Exact resume: `restore` gives back what goes on as if it had never stopped, and a killed training ends with the same bits."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -295,6 +296,14 @@ def test_a_loss_that_is_no_number_scores_nothing(models: Any, tmp_path: Path, ju
     assert [one["score"] for one in kept.values()] == [None, None]
 
 
+def test_a_best_that_is_not_among_the_logs_is_warned_of_once(
+    models: Any, tmp_path: Path, judged: dict[str, str], recwarn: pytest.WarningsRecorder
+) -> None:
+    fit_and_save(models.plain(), models.data("plain"), tmp_path / "m", 2, best="val_los")
+    (told,) = [str(one.message) for one in recwarn if "val_los" in str(one.message)]
+    assert re.search(r"epoch-00001 cannot be the best: its logs have no 'val_los'; there are .*\bloss\b", told)
+
+
 def test_a_model_that_its_first_batch_builds_is_resumed(keras: Any, models: Any, tmp_path: Path, judged: dict[str, str]) -> None:
     def lazy() -> Any:
         keras.utils.set_random_seed(3)
@@ -326,7 +335,7 @@ def test_what_cannot_be_resumed_is_said_with_what_to_do(keras: Any, models: Any,
     assert list(read_json(folder / "versions.json")["versions"]) == ["epoch-00001"]
 
 
-@pytest.mark.parametrize("options", [{"every": 0}, {"unit": "hour"}, {"unit": "step", "best": "val_loss"}])
+@pytest.mark.parametrize("options", [{"every": 0}, {"unit": "hour"}, {"mode": "auto"}, {"unit": "step", "best": "val_loss"}])
 def test_what_cannot_be_kept_is_said_before_training(options: Any, tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         reloadgate.SaveVersions(tmp_path, probe=np.zeros((1, 1)), **options)

@@ -65,7 +65,7 @@ class SaveVersions(keras.callbacks.Callback):  # type: ignore[misc]
         every: epochs, or steps of an epoch, from one version to the next.
         unit: what `every` counts: "epoch" or "step" (a batch).
         keep: how many of the last versions stay. The last that passed and the best that passed always stay.
-        best: the name of a log (`val_loss`; steps have no `val_` logs); None keeps no best.
+        best: the name of a log (`val_loss`; steps have no `val_` logs); None keeps no best. One that the logs lack is warned of.
         mode: whether a smaller or a larger value of it is better.
         policy: what a version must meet.
     """
@@ -90,6 +90,8 @@ class SaveVersions(keras.callbacks.Callback):  # type: ignore[misc]
             raise UsageError(f"SaveVersions saves every 1 {unit} or more and keeps 1 version or more, not {every} and {keep}")
         if unit not in ("epoch", "step"):
             raise UsageError(f"SaveVersions counts by `epoch` or by `step`, not by {unit!r}")
+        if mode not in ("min", "max"):
+            raise UsageError(f"SaveVersions takes the best by `min` or by `max`, not by {mode!r}")
         if unit == "step" and best is not None and best.startswith("val_"):
             raise UsageError(f"{best} is known at the end of an epoch only: count by `epoch`, or choose a log of the steps")
         self.folder, self.probe, self.every, self.unit, self.keep = Path(folder), probe, every, unit, keep
@@ -97,6 +99,7 @@ class SaveVersions(keras.callbacks.Callback):  # type: ignore[misc]
         self._options = {"imports": imports, "code_path": code_path, "location": location}
         self._open = contextlib.ExitStack()
         self._engine: LocalEngine | None = None
+        self._warned = False
         self._epoch = self._done = 0
         """The epoch under way, and the batches of it that are in the weights already."""
 
@@ -147,7 +150,12 @@ class SaveVersions(keras.callbacks.Callback):  # type: ignore[misc]
     def _save(self, name: str, epoch: int, batch: int, logs: dict[str, float] | None) -> None:
         version = self.folder / name
         save(self.model, version, probe=self.probe, epoch=epoch, batch=batch, **self._options)  # type: ignore[arg-type]
-        self._judge(version, (logs or {}).get(self.best) if self.best else None)
+        known = logs or {}
+        if self.best and self.best not in known and not self._warned:
+            self._warned = True
+            there = ", ".join(sorted(known)) or "none"
+            warnings.warn(f"{version} cannot be the best: its logs have no {self.best!r}; there are {there}", stacklevel=2)
+        self._judge(version, known.get(self.best) if self.best else None)
         self._prune()
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
