@@ -248,13 +248,20 @@ def test_a_stage_that_runs_the_command_is_not_replaced(tmp_path: Path) -> None:
     assert read_yaml(root / "params.yaml")["policy"] == {"flips": 1}
 
 
-@pytest.mark.parametrize(("shape", "path"), [("github", ".github/workflows/reloadgate.yml"), ("gitlab", ".gitlab-ci.yml")])
-def test_ci_is_that_of_the_service_whose_files_are_there(tmp_path: Path, shape: str, path: str) -> None:
+@pytest.mark.parametrize(
+    ("shape", "path", "depth"),
+    [
+        ("github", ".github/workflows/reloadgate.yml", "'fetch-depth': 0"),
+        ("gitlab", ".gitlab-ci.yml", "'GIT_DEPTH': 0"),
+    ],
+)
+def test_ci_is_that_of_the_service_whose_files_are_there(tmp_path: Path, shape: str, path: str, depth: str) -> None:
     root = lay(tmp_path / "churn", SHAPES[shape])
     adopted(root)
     job = YAML().load(root / path)
     assert "dvc pull && dvc repro --pull --allow-missing gate" in str(job)
     assert 'pip install . "reloadgate[dvc]"' in str(job)
+    assert depth in str(job), "history and --against read earlier commits"
     others = {".github/workflows/reloadgate.yml", ".gitlab-ci.yml"} - {path}
     assert not any((root / other).exists() for other in others)
 

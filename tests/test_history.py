@@ -78,16 +78,35 @@ def test_every_commit_has_its_verdict_drift_and_sizes_newest_first() -> None:
     assert [entry.subject for entry in history(limit=1)] == ["broken"]
 
 
+def write_metrics_otherwise() -> None:
+    metrics = json.loads((REPORTS / METRICS).read_text())
+    (REPORTS / METRICS).write_text(json.dumps(metrics, indent=len(history())))
+
+
 @pytest.mark.usefixtures("repository")
-def test_the_same_evidence_has_no_churn_and_a_first_version_nothing_to_change() -> None:
+def test_a_first_version_has_nothing_to_change_however_often_its_metrics_were_written() -> None:
     train()
     commit("first")
-    metrics = json.loads((REPORTS / METRICS).read_text())
-    (REPORTS / METRICS).write_text(json.dumps(metrics))
+    write_metrics_otherwise()
     commit("written otherwise")
     new, old = history(["digits"])
-    assert (new.churn, old.churn, old.churn_reason) == (0.0, None, "there is no version before")
+    assert [(one.churn, one.churn_reason) for one in (new, old)] == [(None, "there is no version before")] * 2
     assert above([new, old], 0.0) == []
+
+
+@pytest.mark.usefixtures("repository")
+def test_a_version_whose_earlier_ones_were_not_seen_is_no_first_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train()
+    commit("first")
+    train(before={"predict/output": TWO_FLIP, "call/output": TWO_FLIP})
+    commit("second")
+    assert above(history(limit=1), 1.0) == ["digits (its earlier versions are beyond --limit)"]
+    run("git", "clone", "-q", "--depth", "1", tmp_path.as_uri(), str(tmp_path / "shallow"))
+    monkeypatch.chdir(tmp_path / "shallow")
+    (told,) = above(history(), 1.0)
+    assert "not in this shallow clone; `git fetch --unshallow`" in told
+    run("git", "fetch", "-q", "--unshallow")
+    assert history()[-1].churn_reason == "there is no version before"
 
 
 @pytest.mark.usefixtures("repository")
@@ -148,10 +167,12 @@ def test_churn_is_the_share_of_decisions_that_changed_on_the_same_probe() -> Non
         run(*dvc, "add", "-q", "models/digits/1.0.0")
         commit(message)
     shutil.rmtree("models/digits/1.0.0")
-    two, first = history()
-    assert (two.churn, first.churn) == (0.4, None), two.churn_reason
-    assert above([two, first], 0.4) == []
-    assert above([two, first], 0.3) == ["digits (40.0%)"]
+    write_metrics_otherwise()
+    commit("written otherwise")
+    same, two, first = history()
+    assert (same.churn, two.churn, first.churn) == (0.4, 0.4, None), two.churn_reason
+    assert above([same, two, first], 0.4) == []
+    assert above([same, two, first], 0.3) == ["digits (40.0%)"]
     shutil.rmtree(".dvc/cache")
     lost = history()[0]
     assert lost.churn is None

@@ -98,6 +98,8 @@ jobs:
     runs-on: ubuntu-latest
     steps:
       - uses: actions/checkout@v4
+        with:
+          fetch-depth: 0  # all commits, for `reloadgate history` and `reloadgate verify --against`
       - uses: actions/setup-python@v5
         with:
           python-version: "3.11"
@@ -110,6 +112,8 @@ jobs:
 GITLAB = """\
 reloadgate:
   image: python:3.11
+  variables:
+    GIT_DEPTH: 0  # all commits, for `reloadgate history` and `reloadgate verify --against`
   script:
     - INSTALL
     - RUN

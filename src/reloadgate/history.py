@@ -53,9 +53,9 @@ def history(names: Sequence[str] = (), limit: int = 20, reports: Path = Path("re
     Raises:
         UsageError: this is no git repository, or no commit has metrics.
     """
-    log = _git("log", f"-n{limit}", "--format=%H%x00%cs%x00%s", "--", (reports / METRICS).as_posix(), RECORDS.as_posix())
-    commits = (line.split("\0", 2) for line in log.splitlines())
-    entries = [entry for commit, when, subject in commits for entry in _entries(commit, when, subject, reports)]
+    log = _git("log", f"-n{limit + 1}", "--format=%H%x00%cs%x00%s", "--", (reports / METRICS).as_posix(), RECORDS.as_posix())
+    commits = [line.split("\0", 2) for line in log.splitlines()]
+    entries = [entry for commit, when, subject in commits[:limit] for entry in _entries(commit, when, subject, reports)]
     if not entries:
         raise UsageError(f"no commit has {reports / METRICS}: run `dvc repro`, and commit what it left")
     known = {entry.model for entry in entries}
@@ -63,13 +63,13 @@ def history(names: Sequence[str] = (), limit: int = 20, reports: Path = Path("re
         if name not in known:
             raise UsageError(f"no commit has metrics of a model {name!r}; there are {', '.join(sorted(known - {''}))}")
     wanted = [entry for entry in entries if not names or entry.model in (*names, "")]
-    return _with_churn(wanted)
+    return _with_churn(wanted, _unseen(len(commits) > limit))
 
 
 def above(entries: Sequence[Entry], limit: float) -> list[str]:
     """The models whose newest version changed more of the decisions than the limit allows, or whose churn cannot be told.
 
-    A model that has no version before has nothing to change.
+    A model that has no version before, in a history that was seen to its end, has nothing to change.
     """
     newest = {entry.model: entry for entry in reversed(entries) if entry.model}
     return [
@@ -120,18 +120,25 @@ def _shown(commit: str, path: Path) -> str:
 # Churn
 
 
-def _with_churn(entries: list[Entry]) -> list[Entry]:
+def _unseen(more: bool) -> str:
+    """Where versions may lie before the oldest that was seen; "" where there are none."""
+    if more:
+        return "its earlier versions are beyond --limit"
+    shallow = _git("rev-parse", "--is-shallow-repository").strip() == "true"
+    return "its earlier versions are not in this shallow clone; `git fetch --unshallow` fetches them" if shallow else ""
+
+
+def _with_churn(entries: list[Entry], unseen: str) -> list[Entry]:
     """Every entry against the first older one of the same model that has other evidence."""
     seen: dict[str, SavedEvidence | str] = {}
     result = []
     with scratch("history") as folder:
         for number, entry in enumerate(entries):
-            before = next((e for e in entries[number + 1 :] if e.model == entry.model and e.evidence_sha256), None)
+            older = (e for e in entries[number + 1 :] if e.model == entry.model)
+            before = next((e for e in older if e.evidence_sha256 not in (None, entry.evidence_sha256)), None)
             if entry.evidence_sha256 is None or before is None:
-                reason = FIRST_VERSION if entry.evidence_sha256 else "no version was recorded"
+                reason = (unseen or FIRST_VERSION) if entry.evidence_sha256 else "no version was recorded"
                 result.append(replace(entry, churn_reason=reason))
-            elif before.evidence_sha256 == entry.evidence_sha256:
-                result.append(replace(entry, churn=0.0))
             else:
                 try:
                     result.append(replace(entry, churn=_churn(*(_fetched(e, Path(folder), seen) for e in (before, entry)))))
