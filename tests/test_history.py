@@ -146,6 +146,24 @@ def test_metrics_that_cannot_be_read_are_an_error_of_that_commit_alone() -> None
 
 
 @pytest.mark.usefixtures("repository")
+@pytest.mark.parametrize(
+    ("models", "shown"),
+    [
+        ({"digits": 0.9}, ["digits", "ERROR"]), ({"digits": {"status": "good", "bytes": "3 kB", "drift": 1}}, ["digits", "good"]),
+        ([1], ["ERROR"]),
+    ],
+)  # fmt: skip
+def test_metrics_of_somebody_elses_are_no_figures(models: Any, shown: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    REPORTS.mkdir()
+    (REPORTS / METRICS).write_text(json.dumps({"models": models}))
+    commit("a subject in two\u2028lines, and not in ASCII: é")
+    entries = history()
+    show_history(entries)
+    assert capsys.readouterr().out.splitlines()[2].split()[2:] == [*shown, *"–––––"]
+    assert entries[0].subject.endswith("é")
+
+
+@pytest.mark.usefixtures("repository")
 def test_the_table_fits_80_columns_and_says_why_churn_cannot_be_told(capsys: pytest.CaptureFixture[str]) -> None:
     train()
     commit("first")

@@ -5,7 +5,7 @@ that changed against the version before: information, because a model that is tr
 """
 
 import json
-import subprocess
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from reloadgate.files import scratch
 from reloadgate.nouns import from_dict, noun
 from reloadgate.project import RECORDS, VersionRecord
 from reloadgate.report import METRICS
+from reloadgate.revisions import git
 
 FIRST_VERSION = "there is no version before"
 
@@ -53,8 +54,9 @@ def history(names: Sequence[str] = (), limit: int = 20, reports: Path = Path("re
     Raises:
         UsageError: this is no git repository, or no commit has metrics.
     """
-    log = _git("log", f"-n{limit + 1}", "--format=%H%x00%cs%x00%s", "--", (reports / METRICS).as_posix(), RECORDS.as_posix())
-    commits = [line.split("\0", 2) for line in log.splitlines()]
+    paths = (reports / METRICS).as_posix(), RECORDS.as_posix()
+    log = git(Path(), "log", f"-n{limit + 1}", "--format=%H%x00%cs%x00%s", "--", *paths).decode(errors="replace")
+    commits = [line.split("\0", 2) for line in log.split("\n") if line]
     entries = [entry for commit, when, subject in commits[:limit] for entry in _entries(commit, when, subject, reports)]
     if not entries:
         raise UsageError(f"no commit has {reports / METRICS}: run `dvc repro`, and commit what it left")
@@ -82,17 +84,17 @@ def above(entries: Sequence[Entry], limit: float) -> list[str]:
 def _entries(commit: str, when: str, subject: str, reports: Path) -> Iterator[Entry]:
     try:
         metrics = json.loads(_shown(commit, reports / METRICS))
-        models = dict(metrics["models"]) or {"": {"status": metrics["status"]}}
+        models = _mapping(metrics["models"]) or {"": {"status": metrics["status"]}}
     except (ReloadgateError, ValueError, KeyError, TypeError):
         models = {"": {"status": "ERROR"}}
-    for model, figures in models.items():
-        record = _record(commit, model) if model else None
+    for model, found in models.items():
+        figures, record = _mapping(found), _record(commit, model) if model else None
         yield Entry(
             commit=commit, when=when, subject=subject, model=model, version=record.path if record else "",
             status=str(figures.get("status", "ERROR")),
-            drift_digits=figures.get("drift", {}).get("max_abs_digits"),
-            resumed_loss_digits=figures.get("resumed_loss_digits"), bytes=figures.get("bytes"),
-            reload_seconds=figures.get("reload_seconds"), evidence_sha256=record.evidence_sha256 if record else None,
+            drift_digits=_number(_mapping(figures.get("drift")), "max_abs_digits"),
+            resumed_loss_digits=_number(figures, "resumed_loss_digits"), bytes=_number(figures, "bytes"),
+            reload_seconds=_number(figures, "reload_seconds"), evidence_sha256=record.evidence_sha256 if record else None,
             churn=None, churn_reason="",
         )  # fmt: skip
 
@@ -105,16 +107,19 @@ def _record(commit: str, model: str) -> VersionRecord | None:
         return None
 
 
-def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise UsageError(f"git {arguments[0]}: {' '.join(done.stderr.split())}")
-    return done.stdout
+def _mapping(found: Any) -> dict[str, Any]:
+    """What metrics have at a place where ours have a mapping; nothing, where they are somebody else's."""
+    return found if isinstance(found, dict) else {}
 
 
-def _shown(commit: str, path: Path) -> str:
+def _number(figures: dict[str, Any], name: str) -> Any:
+    found = figures.get(name)
+    return found if isinstance(found, (int, float)) else None
+
+
+def _shown(commit: str, path: Path) -> bytes:
     """A file as a commit has it; `./` makes the path one of the working directory's."""
-    return _git("show", f"{commit}:./{path.as_posix()}")
+    return git(Path(), "show", f"{commit}:./{path.as_posix()}")
 
 
 # Churn
@@ -124,7 +129,7 @@ def _unseen(more: bool) -> str:
     """Where versions may lie before the oldest that was seen; "" where there are none."""
     if more:
         return "its earlier versions are beyond --limit"
-    shallow = _git("rev-parse", "--is-shallow-repository").strip() == "true"
+    shallow = git(Path(), "rev-parse", "--is-shallow-repository").strip() == b"true"
     return "its earlier versions are not in this shallow clone; `git fetch --unshallow` fetches them" if shallow else ""
 
 
@@ -160,7 +165,7 @@ def _fetched(entry: Entry, folder: Path, seen: dict[str, Any]) -> Any:
             from dvc.api import DVCFileSystem
 
             # DVC's paths begin at the repository's root, below which the working directory may lie.
-            place = f"/{_git('rev-parse', '--show-prefix').strip()}{entry.version}/{EVIDENCE_DIR}"
+            place = f"/{os.fsdecode(git(Path(), 'rev-parse', '--show-prefix')).strip()}{entry.version}/{EVIDENCE_DIR}"
             DVCFileSystem(".", rev=entry.commit).get(place, str(folder / key), recursive=True)
             seen[key] = read_saved(folder / key)
         except UnreadableRecordError as error:

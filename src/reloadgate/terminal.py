@@ -27,7 +27,7 @@ SHOWN = 3
 TOLD = (Status.FAIL, Status.ERROR, Status.UNVERIFIED, Status.NOTED)
 """What a table has rows for; passes and skips are counted."""
 
-STYLES = {Status.PASS: "green", Status.FAIL: "bold red", Status.ERROR: "bold red", Status.UNVERIFIED: "yellow"}
+STYLES: dict[str, str] = {Status.PASS: "green", Status.FAIL: "bold red", Status.ERROR: "bold red", Status.UNVERIFIED: "yellow"}
 
 NOT_LOOKED_AT = "not looked at"
 """What the groups that nothing was looked at of are told under, in one line."""
@@ -76,7 +76,7 @@ def show_history(entries: "Sequence[Entry]") -> None:
     for entry in entries:
         size = None if entry.bytes is None else entry.bytes / 1000
         churn = "–" if entry.churn is None else f"{entry.churn:.1%}"
-        status = Text(entry.status, STYLES.get(Status(entry.status), ""))
+        status = Text(one_line(entry.status), STYLES.get(entry.status, ""))
         numbers = (entry.drift_digits, entry.resumed_loss_digits, size, entry.reload_seconds)
         shown = ("–" if number is None else f"{number:.4g}" for number in numbers)
         table.add_row(entry.commit[:7], entry.when, Text(one_line(entry.model)), status, *shown, churn)
