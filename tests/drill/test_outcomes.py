@@ -252,6 +252,9 @@ def test_the_gate_answers_every_damage_of_the_pipeline(healthy: Built, tmp_path:
     assert {one.damage for one in trials} == {damage.name for damage in scenes.DAMAGES}
     assert {one.outcome for one in trials} == {Outcome.CAUGHT}, [one for one in trials if one.outcome is not Outcome.CAUGHT]
     assert all(one.by == ("gate",) and one.reason for one in trials)
+    told = {one.damage: one.reason for one in trials}
+    assert "the verdict on file says PASS, and judging again says FAIL" in told["an earlier verdict out of the run cache"]
+    assert "the evidence is of other bytes" in told["reload is frozen"]
 
 
 def test_a_scene_that_nobody_damaged_passes_the_gate(healthy: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,7 +114,7 @@ def _twice(copy: Copy) -> None:
 
 @damage("weights of another moment beside the configuration", "stale weights beside a newer configuration", "Files: generations")
 def _older_member(copy: Copy) -> None:
-    """As if the member were of before the last steps: variables and optimizer alike."""
+    """As if the member were of before the last steps, in every array that they train."""
     members(copy)
     with held(copy) as variables:
         for variable in variables.of(lambda v: is_trained(v) and bool(v.value.shape), "trainable array"):

@@ -13,7 +13,8 @@ from reloadgate.drill.contents import held
 from reloadgate.drill.copies import Copy, DoesNotApplyError
 from reloadgate.drill.damages.damage import Damage, Scope
 from reloadgate.drill.trials import Area
-from reloadgate.policy import Policy, Tolerances
+from reloadgate.evidence import ReloadedEvidence, read_sealed, write_evidence
+from reloadgate.policy import Policy
 from reloadgate.project import Subject, VersionRecord
 
 DAMAGES: list[Damage] = []
@@ -75,15 +76,15 @@ def _written_through(scene: Scene) -> None:
     "DVC: run cache",
 )
 def _run_cache(scene: Scene) -> None:
-    """The evidence is of other bytes, and no verdict on file says so."""
-    _damage_weights(scene)
-    scene.copy.match()
-    scene.copy.seal()
-    scene.records = {name: scene.copy.record(name) for name in scene.records}
+    """The reload that came after that verdict failed."""
+    for path in list(scene.evidence.rglob("evidence.json")):
+        reloaded = read_sealed(ReloadedEvidence, path.parent).record
+        write_evidence(path.parent, replace(reloaded, loaded=False, error="it does not load any more", observation=None))
 
 
 @damage("reload is frozen", "`dvc freeze` leaves yesterday's evidence beside today's model", "DVC: freeze")
 def _frozen(scene: Scene) -> None:
+    """The version and its record are of now, and the evidence of its reload of before."""
     _damage_weights(scene)
     scene.copy.match()
     scene.copy.seal()
@@ -115,10 +116,10 @@ def _no_verdict(scene: Scene) -> None:
     scene.verdict.unlink()
 
 
-@damage("the verdict is of another policy", "the policy was made stricter, and nothing was judged again", "DVC: run cache")
+@damage("the verdict is of another policy", "the policy was changed, and nothing was judged again", "DVC: run cache")
 def _other_policy(scene: Scene) -> None:
     looser = max(scene.policy.tolerances.weights, 1e-9) * 2
-    scene.policy = replace(scene.policy, tolerances=replace(scene.policy.tolerances or Tolerances(), weights=looser))
+    scene.policy = replace(scene.policy, tolerances=replace(scene.policy.tolerances, weights=looser))
 
 
 @damage("the verdict's rows are removed", "a verdict that was written by hand: PASS, and nothing behind it", "4.6")
