@@ -120,6 +120,11 @@ def test_a_policy_names_a_key_or_certificates(settings: dict[str, Any]) -> None:
         policy_from({"signed": settings})
 
 
+def test_a_key_is_named_over_the_file_where_none_was() -> None:
+    assert policy_from({}, ["signed.key=release.pub"]).signed == Signed(key="release.pub")
+    assert policy_from({"signed": {"key": "ours.pub"}}, ["signed.key=release.pub"]).signed == Signed(key="release.pub")
+
+
 def test_the_command_signs_where_the_gate_is_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

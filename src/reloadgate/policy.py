@@ -227,7 +227,9 @@ def _override(settings: dict[str, Any], override: str) -> None:
         raise UsageError(f"--policy takes KEY=VALUE, not {override!r}")
     *parents, last = key.strip().split(".")
     for parent in parents:
-        below = settings.setdefault(parent, {})
+        if settings.get(parent) is None:  # a section that is left out by default
+            settings[parent] = {}
+        below = settings[parent]
         if not isinstance(below, dict):
             raise UsageError(f"--policy {override}: {parent} is not a section of the policy")
         settings = below
