@@ -83,6 +83,7 @@ SHAPES: dict[str, Shape] = {
     "gitlab": {"dvc.yaml": "stages:\n  a:\n    cmd: x\n", ".gitlab-ci.yml": "test:\n  script: [pytest]\n"},
     "an empty DVC repository": {".dvc/config": ""},
     "lists in one line": {"dvc.yaml": "stages:\n  train:\n    cmd: x\n    outs: [a, b]\n"},
+    "empty files": {"dvc.yaml": TRAIN, "params.yaml": "", ".gitignore": "", ".dvcignore": "", ".github/CODEOWNERS": ""},
     "carriage returns": {"dvc.yaml": "stages:\r\n  train:\r\n    cmd: x\r\n"},
     "adopted by hand": {
         "dvc.yaml": "stages:\n  reload:\n    cmd:\n      - date\n      - python -m reloadgate reload --fresh\n",
@@ -138,6 +139,10 @@ def test_undoing_leaves_every_byte_as_it_was(repository: Path) -> None:
     adopted(repository)
     adoption.undo(repository).apply(repository)
     assert contents(repository) == before
+    assert adoption.undo(repository).changes == {}
+
+
+def test_undoing_what_was_never_done_changes_nothing(repository: Path) -> None:
     assert adoption.undo(repository).changes == {}
 
 

@@ -130,7 +130,7 @@ def undo(root: Path) -> Plan:
     candidates = [*pipelines(root), "params.yaml", "Makefile", ".gitignore", ".dvcignore", ".gitlab-ci.yml", WORKFLOW.as_posix()]
     for path in candidates:
         if (root / path).is_file():
-            files.edit(path, lambda text: insertion.without(text) or None)
+            files.edit(path, insertion.taken_out)
     return Plan(changes=files.changes(), models=(), stage="", up="", by_hand="", uses_dvc=False)
 
 

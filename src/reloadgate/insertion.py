@@ -11,6 +11,7 @@ from reloadgate.errors import UsageError
 
 BEGIN, END, LINE = "# >>> reloadgate init", "# <<< reloadgate init", "  # reloadgate init"
 JOINED = " (the file had no newline at its end)"
+EMPTY = " (the file was there, and empty)"
 
 
 def append(text: str, block: str, indent: str = "") -> str:
@@ -46,6 +47,17 @@ def without(text: str) -> str:
     if inside:
         raise UsageError(f"a line {END!r} is missing: take out by hand what `reloadgate init` put in")
     return "".join(kept)
+
+
+def of_empty(text: str) -> str:
+    """A text that begins with a marked block, put into a file that was there: such a file stays when the block is taken out."""
+    return text.replace(BEGIN, BEGIN + EMPTY, 1)
+
+
+def taken_out(text: str) -> str | None:
+    """The text without anything that was put in; None where nothing else is left, and there was no such file before."""
+    kept = without(text)
+    return kept if kept or not text or BEGIN + EMPTY in text else None
 
 
 # YAML

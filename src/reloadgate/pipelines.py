@@ -33,10 +33,15 @@ class Files:
         return insertion.parse(self.now(path), path)
 
     def edit(self, path: str, change: Callable[[str], str | None]) -> None:
-        self._after[path] = change(self.now(path))
+        """Change a text; None takes the file away, and "" leaves none where there is none."""
+        now = self.now(path)
+        after, before = change(now), self._before[path]
+        if before == now == "" and after:
+            after = insertion.of_empty(after)
+        self._after[path] = (after or None) if before is None else after
 
     def changes(self) -> dict[str, tuple[str | None, str | None]]:
-        pairs = {path: (before, self._after[path] or None) for path, before in self._before.items()}
+        pairs = {path: (before, self._after[path]) for path, before in self._before.items()}
         return {path: pair for path, pair in pairs.items() if pair[0] != pair[1]}
 
 
