@@ -494,22 +494,29 @@ def test_a_test_share_that_leaves_a_split_empty_is_refused(share: float) -> None
         by_class(np.zeros(100), Settings(seed=7, test_share=share, probe_rows=1))
 
 
+def test_settings_are_read_as_dvc_reads_them(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("prepare: {seed: 010, test_share: 2e-1, probe_rows: 64}")
+    assert Settings.read(tmp_path / "params.yaml") == Settings(seed=10, test_share=0.2, probe_rows=64)
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
         (
             "prepare: {seed: 7, test_share: 0.2, probe_row: 64}",
-            "prepare.probe_row is unknown, did you mean probe_rows?",
+            "params.yaml: prepare: probe_rows: Field required; there is no setting probe_row; did you mean probe_rows?",
         ),
-        ("prepare: {seed: 7, test_share: 0.2}", "prepare.probe_rows is missing"),
-        ("prepare: {seed: yes, test_share: 0.2, probe_rows: 64}", "prepare.seed is True"),
-        ("prepare: {seed: 7, test_share: 1.5, probe_rows: 64}", "prepare.test_share is 1.5"),
-        ("prepare: {seed: 7, test_share: .nan, probe_rows: 64}", "prepare.test_share is nan"),
-        ("prepare: {seed: 7, test_share: 0.2, probe_rows: 0}", "prepare.probe_rows is 0"),
-        ("prepare: [", "give it a section `prepare`"),
-        ("prepare:", "give it a section `prepare`"),
-        ("train: {}", "give it a section `prepare`"),
-        (None, "give it a section `prepare`"),
+        ("prepare: {seed: 7, test_share: 0.2}", "prepare: probe_rows: Field required"),
+        ("prepare: {seed: true, test_share: 0.2, probe_rows: 64}", "prepare: seed: Input should be a valid integer"),
+        ("prepare: {seed: yes, test_share: 0.2, probe_rows: 64}", "prepare: seed: Input should be a valid integer"),
+        ("prepare: {seed: 7, test_share: 1.5, probe_rows: 64}", "prepare: test_share is 1.5"),
+        ("prepare: {seed: 7, test_share: .nan, probe_rows: 64}", "prepare: test_share: Input should be a finite number"),
+        ("prepare: {seed: 7, test_share: 0.2, probe_rows: 0}", "prepare: probe_rows is 0"),
+        ("prepare: {seed: 7, seed: 8}", "the key 'seed' stands twice"),
+        ("prepare: [", "params.yaml cannot be read as YAML"),
+        ("prepare:", "prepare: seed: Field required"),
+        ("train: {}", "prepare: seed: Field required"),
+        (None, "params.yaml is missing"),
     ],
 )
 def test_settings_that_cannot_be_read_end_with_2(
