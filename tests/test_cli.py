@@ -323,6 +323,14 @@ def test_versions_of_one_name_are_reloaded_into_folders_of_their_own(run: Run, m
     assert len({job.out for job in Killed.jobs}) == 2
 
 
+def test_folders_of_models_are_called_by_their_names_and_lie_in_one(tmp_path: Path) -> None:
+    names = ["digits", "my-model", "v1.0_b", "a/b", "a_b", "a:b", ".", "..", "/", "../.."]
+    made = [project.file_name_of(name) for name in names]
+    assert made[:3] == names[:3]
+    assert len(set(made)) == len(names)
+    assert {(tmp_path / one).resolve().parent for one in made} == {tmp_path}, "none leads out of it"
+
+
 # As data
 
 

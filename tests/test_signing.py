@@ -17,7 +17,7 @@ from reloadgate.gate import Gated, gate
 from reloadgate.judge import judge
 from reloadgate.nouns import to_dict, write_json
 from reloadgate.policy import Policy, Signed, policy_from
-from reloadgate.signing import Signer, sign, unsigned
+from reloadgate.signing import Signer, sign, signature_of, unsigned
 from reloadgate.verdict import Status
 
 
@@ -66,6 +66,12 @@ def test_what_is_signed_passes_and_what_is_not_does_not(project: Project) -> Non
     assert "digits is not signed" in before.objections[0]
     project.sign()
     assert project.gate().verdict.status is Status.PASS, project.gate().objections
+
+
+@pytest.mark.parametrize("name", ["my-model", "v1.0_b", "größe"])
+def test_a_signature_is_called_by_the_name_of_its_model(project: Project, name: str) -> None:
+    (model,) = judge(project.built.compare(project.records), project.policy).models
+    assert signature_of(Path("signatures"), replace(model, model=name)) == Path("signatures") / f"{name}.sig"
 
 
 def test_another_key_is_not_ours(project: Project, tmp_path: Path) -> None:

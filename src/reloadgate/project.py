@@ -170,9 +170,14 @@ def artifacts_of(version: Path, saved: SavedEvidence | None) -> tuple[Artifact, 
     return artifacts_in(version, None)
 
 
+def file_name_of(name: str) -> str:
+    """What files of a model are called by: its name; where that is a path, a name of its own for every path."""
+    if re.fullmatch(r"\w[\w.-]*", name):
+        return name
+    plain = re.sub(r"[^\w.-]", "_", name)
+    return f"{plain}-{digest(name)[:12]}"  # two paths may differ only in what is not plain
+
+
 def folder_of(out: Path, name: str, artifact: Artifact) -> Path:
     """Where the reloaded evidence of an artifact lies."""
-    plain = re.sub(r"[^\w.-]", "_", name)
-    if plain != name:  # a path: two of them may differ only in what is not plain
-        plain += f"-{digest(name)[:12]}"
-    return out / plain / ("own" if artifact.path == "." else artifact.path)
+    return out / file_name_of(name) / ("own" if artifact.path == "." else artifact.path)

@@ -5,7 +5,6 @@ makes the statement anew from the bytes, so that a signature holds for these byt
 used.
 """
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from reloadgate.extras import need
 from reloadgate.files import scratch
 from reloadgate.nouns import SCHEMA_VERSION, canonical, noun, to_dict
 from reloadgate.policy import Policy, Signed
+from reloadgate.project import file_name_of
 from reloadgate.text import error_line
 from reloadgate.verdict import ModelVerdict, Verdict
 
@@ -77,9 +77,8 @@ def unsigned(verdict: Verdict, signed: Signed, folder: Path = SIGNATURES) -> lis
 
 
 def signature_of(folder: Path, model: ModelVerdict) -> Path:
-    """Where a model's signature lies. A name that is a path has its digest's name."""
-    plain = model.model if model.model.isidentifier() else hashlib.sha256(model.model.encode()).hexdigest()[:16]
-    return folder / f"{plain}.sig"
+    """Where a model's signature lies."""
+    return folder / f"{file_name_of(model.model)}.sig"
 
 
 def _state(model: ModelVerdict, policy: Policy, place: Path) -> None:
