@@ -262,6 +262,24 @@ def test_a_verb_that_breaks_leaves_error_in_place_of_an_earlier_pass(
     assert said in err
 
 
+@pytest.mark.parametrize("error", [RuntimeError("surprise"), KeyboardInterrupt()])
+def test_of_reports_that_no_command_began_nothing_is_said(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def break_(*_: object, **__: object) -> None:
+        raise error
+
+    Path("params.yaml").write_text(PARAMS)
+    Path("model.keras").touch()
+    monkeypatch.setattr(project, "declared", break_)
+    monkeypatch.setattr(verifying, "verify_all", break_)
+    assert "; the reports say" in run("compare")[2]
+    assert "; the reports say" in run("verify")[2]
+    code, _, err = run("verify", "model.keras")
+    assert code in (3, 130)
+    assert "the reports" not in err
+
+
 def test_an_interrupt_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(params: object) -> None:
         raise KeyboardInterrupt

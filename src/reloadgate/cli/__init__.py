@@ -14,7 +14,7 @@ from typing import cast
 import typer
 
 from reloadgate.cli import checks, repository, stages  # noqa: F401  (importing them registers their commands)
-from reloadgate.cli.app import app
+from reloadgate.cli.app import app, begun
 
 INTERRUPTED = 130
 
@@ -29,6 +29,7 @@ def main() -> None:
     """Run the command and end the process; the one place where errors become exit codes."""
     from reloadgate.errors import ReloadgateError
 
+    begun.clear()
     gc.set_threshold(COLLECTED)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # how records are read is no plugin's business
     for stream in (sys.stdout, sys.stderr):  # a terminal that knows no arrows is no reason to end without a verdict
@@ -41,7 +42,7 @@ def main() -> None:
         typer.echo(f"reloadgate: {error.format_message()}; see `reloadgate --help`", err=True)
         code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        typer.echo("reloadgate: interrupted; the reports say ERROR", err=True)
+        typer.echo(f"reloadgate: interrupted{'; the reports say ERROR' if begun else ''}", err=True)
         code = INTERRUPTED
     except ReloadgateError as error:
         typer.echo(f"reloadgate: {error}", err=True)
@@ -51,7 +52,7 @@ def main() -> None:
             typer.echo(f"reloadgate: ERROR: the disk takes no more ({error}): make room, and run this again", err=True)
         else:
             traceback.print_exc()
-            typer.echo("reloadgate: ERROR: the checking itself broke; the reports say so", err=True)
+            typer.echo(f"reloadgate: ERROR: the checking itself broke{'; the reports say so' if begun else ''}", err=True)
         code = 3
     gc.freeze()  # the system takes all of it back: looking once more for garbage takes a second after Great Expectations
     sys.exit(code if isinstance(code, int) else 0)

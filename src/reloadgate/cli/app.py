@@ -79,6 +79,18 @@ def engine_settings(kind: str | None, scheduler: str | None, python: str | None 
     return strictly(EngineSettings, read_section("engine", over), "engine")
 
 
+begun: list[Path] = []
+"""The folders whose reports this command has set to ERROR."""
+
+
+def begin(reports: Path, doing: str) -> None:
+    """Set every report in a folder to ERROR, before any work."""
+    from reloadgate import report
+
+    report.begin(reports, doing)
+    begun.append(reports)
+
+
 def watching(silent: bool) -> "Watch":
     from reloadgate.progress import Watch, watch_on
 

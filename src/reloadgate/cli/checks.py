@@ -15,6 +15,8 @@ from reloadgate.cli.app import (
     Quiet,
     Scheduler,
     app,
+    begin,
+    begun,
     engine_settings,
     examples,
     model_names,
@@ -64,7 +66,7 @@ def verify(
         commit(Path(), against)  # an unknown one is said before anything is reloaded
     folder = reports or (None if what or others else REPORTS / "verify")
     if folder:
-        report.begin(folder, "reloadgate verify")
+        begin(folder, "reloadgate verify")
     settings, where = read_policy(policy or ()), engine_settings(engine, scheduler, python)
     evidence = folder / "evidence" if folder and not others else None
     drifts: tuple[drift.Drift, ...] = ()
@@ -156,6 +158,7 @@ def drill(
     folder = reports or (None if what else REPORTS)
     if folder:
         report.begin(folder)
+        begun.append(folder)
     settings, where = read_policy(policy or ()), engine_settings(engine, scheduler, python)
     with watching(quiet or as_json) as watch:
         found = run_drill(

@@ -13,6 +13,8 @@ from reloadgate.cli.app import (
     Quiet,
     Scheduler,
     app,
+    begin,
+    begun,
     engine_settings,
     examples,
     show,
@@ -34,13 +36,12 @@ def reload(
     quiet: Quiet = False,
 ) -> None:
     """Reload every model of params.yaml that changed, in fresh processes; the evidence goes to reports/evidence."""
-    from reloadgate import report
     from reloadgate.engine import engine_for
     from reloadgate.policy import OwnLoader, read_yaml
     from reloadgate.project import EVIDENCE, PARAMS, REPORTS, declared, read_policy
     from reloadgate.reload import reload as reload_all
 
-    report.begin(REPORTS, "reloadgate reload")
+    begin(REPORTS, "reloadgate reload")
     subjects, settings = declared(read_yaml(PARAMS)), engine_settings(engine, scheduler)
     strict, store = read_policy().own_loader == OwnLoader.STRICT, _store(settings, fresh)
     shutil.rmtree(EVIDENCE, ignore_errors=True)
@@ -67,7 +68,7 @@ def compare() -> None:
     from reloadgate.policy import read_yaml
     from reloadgate.project import EVIDENCE, PARAMS, REPORTS, declared, read_records
 
-    report.begin(REPORTS, "reloadgate compare")
+    begin(REPORTS, "reloadgate compare")
     comparison = compare_all(declared(read_yaml(PARAMS)), EVIDENCE, read_records())
     report.write_loss_curve(REPORTS, comparison)
     write_json(REPORTS / "comparison.json", to_dict(comparison))
@@ -91,7 +92,7 @@ def judge(
     from reloadgate.remote import with_remote
     from reloadgate.suites import with_suites
 
-    report.begin(REPORTS, "reloadgate judge")
+    begin(REPORTS, "reloadgate judge")
     settings = read_policy(policy or ())
     path = REPORTS / "comparison.json"
     if not path.exists():
@@ -116,6 +117,7 @@ def gate(as_json: AsJson = False) -> None:
 
     told = report.are_of_verdict(REPORTS)
     with report.on_file(REPORTS, "reloadgate gate") as verdict_file:
+        begun.append(REPORTS)
         gated = hold_gate(declared(read_yaml(PARAMS)), read_records(), EVIDENCE, verdict_file, read_policy())
         if gated.objections:
             report.publish(REPORTS, gated.verdict, None)
