@@ -17,7 +17,7 @@ from reloadgate.engine.other import NEEDED
 from reloadgate.errors import UsageError
 from reloadgate.policy import Policy
 from reloadgate.progress import Watch
-from reloadgate.revisions import commits, tags
+from reloadgate.revisions import check_out, commits, tags
 from reloadgate.sweep import sweep
 from reloadgate.verifying import verify_all
 
@@ -102,6 +102,32 @@ def test_every_distinct_version_of_other_revisions_is_verified_with_the_code_of_
         path for path in after if "tmp" in path.parts
     }
     assert not list((project / ".dvc/tmp/reloadgate").iterdir())
+
+
+def test_a_revision_is_checked_out_as_git_does_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not as it archives: all that is tracked, as it was committed, links that lead out of it too, below any folder."""
+    root = tmp_path / "sub"
+    root.mkdir()
+    monkeypatch.chdir(root)
+    run("git", "init", "-q", str(tmp_path))
+    (root / "link").symlink_to("/nowhere")
+    attributes = "left_out.py export-ignore\nfilled.py export-subst\nlines.txt eol=crlf\n"
+    commit("one", left_out_py="", filled_py="$Format:%H$", **{".gitattributes": attributes, "lines.txt": "a\n"})
+    commit("two", left_out_py="another", **{".gitattributes": "", "later": ""})
+    before = run("git", "status", "--porcelain")
+    for repository, into, below in ((tmp_path, tmp_path / "whole", "sub"), (root, tmp_path / "part", ".")):
+        check_out(repository, "one", into)
+        folder = into / below
+        assert {path.name for path in folder.iterdir()} - {".dvc"} == {
+            ".gitattributes", "left_out.py", "filled.py", "lines.txt", "link",
+        }  # fmt: skip
+        assert (folder / "left_out.py").read_text() == ""
+        assert (folder / "filled.py").read_text() == "$Format:%H$"
+        assert (folder / "lines.txt").read_bytes() == b"a\r\n", "by the attributes of the revision"
+        assert (folder / "link").readlink() == Path("/nowhere")
+    shutil.rmtree(tmp_path / "whole")
+    shutil.rmtree(tmp_path / "part")
+    assert run("git", "status", "--porcelain") == before
 
 
 def test_what_cannot_be_swept_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

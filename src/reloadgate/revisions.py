@@ -4,25 +4,28 @@ A folder holds what a checkout of the revision would: its tracked files from git
 remote, each file held against the digest that DVC recorded in that revision.
 """
 
+import os
 import subprocess
-import tarfile
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from reloadgate.errors import UnreadableRecordError, UsageError
-from reloadgate.files import md5_file
+from reloadgate.files import md5_file, scratch
 from reloadgate.text import error_line, one_line
 
 
-def git(repository: Path, *arguments: str) -> bytes:
+def git(repository: Path, *arguments: str, **variables: str) -> bytes:
     """What a git command prints.
+
+    Args:
+        variables: of the environment, over this process' own.
 
     Raises:
         UsageError: it fails, or git is not installed.
     """
+    command = ["git", "-C", str(repository), *arguments]
     try:
-        return subprocess.run(["git", "-C", str(repository), *arguments], capture_output=True, check=True).stdout
+        return subprocess.run(command, capture_output=True, check=True, env=os.environ | variables).stdout
     except FileNotFoundError:
         raise UsageError("git is not installed, and other revisions are read with it") from None
     except subprocess.CalledProcessError as error:
@@ -56,10 +59,16 @@ def commits(repository: Path) -> list[str]:
 
 
 def check_out(repository: Path, revision: str, into: Path) -> None:
-    """The files that git tracks in a revision; `into` is then a project of its own."""
-    with tarfile.open(fileobj=BytesIO(git(repository, "archive", "--format=tar", revision))) as archive:
-        archive.extractall(into, filter="data")
-    (into / ".dvc").mkdir(exist_ok=True)
+    """The files that git tracks of a repository in a revision; `into` is then a project of its own.
+
+    They are written as a checkout writes them, which `git archive` does not: it leaves out and fills in what attributes say.
+    """
+    (into / ".dvc").mkdir(parents=True, exist_ok=True)
+    tracked = git(repository, "rev-parse", f"{revision}:./").decode().strip()
+    with scratch("index") as folder:
+        places = {"GIT_INDEX_FILE": str(folder / "index"), "GIT_WORK_TREE": str(into.absolute())}
+        git(repository, "read-tree", "--no-sparse-checkout", tracked, **places)
+        git(repository, "checkout-index", "--all", **places)
 
 
 def code(repository: Path, revision: str) -> list[str]:
