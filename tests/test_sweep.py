@@ -12,11 +12,16 @@ import numpy as np
 import pytest
 
 import reloadgate
+from builders import build
+from reloadgate.comparison import Comparison
 from reloadgate.engine import EngineSettings, LocalEngine
 from reloadgate.engine.other import NEEDED
 from reloadgate.errors import UsageError
+from reloadgate.evidence import EVIDENCE_DIR, read_saved
+from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.policy import Policy
 from reloadgate.progress import Watch
+from reloadgate.project import Subject, pipeline_root
 from reloadgate.revisions import check_out, commits, tags
 from reloadgate.sweep import sweep
 from reloadgate.verifying import verify_all
@@ -102,6 +107,31 @@ def test_every_distinct_version_of_other_revisions_is_verified_with_the_code_of_
         path for path in after if "tmp" in path.parts
     }
     assert not list((project / ".dvc/tmp/reloadgate").iterdir())
+
+
+@pytest.mark.pipeline
+def test_a_project_below_the_repositorys_root_is_swept_where_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dvc = (sys.executable, "-m", "dvc")
+    monkeypatch.chdir(tmp_path)
+    run("git", "init", "-q")
+    run(*dvc, "init", "-q")
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path / "sub")
+    version = build(Path()).subject.directory
+    run(*dvc, "add", "-q", version.as_posix())
+    commit("one", params_yaml="models:\n  digits: {version: 1.0.0}\n  lost: {version: 1.0.0}\n")
+    shutil.rmtree("models")
+    found = {}
+
+    def look(subjects: list[Subject], *_: Any, **__: Any) -> tuple[Comparison, None]:
+        found.update({subject.name: read_saved(subject.directory / EVIDENCE_DIR)[0] for subject in subjects})
+        assert all(pipeline_root(subject.directory) == subject.directory.parents[2] for subject in subjects)
+        return Comparison(schema_version=SCHEMA_VERSION, models=()), None
+
+    monkeypatch.setattr("reloadgate.sweep.verify_all", look)
+    comparison, _ = sweep(["one"], (), Policy(), EngineSettings(), Watch())
+    assert list(found) == ["digits@one"]
+    assert [(model.model, model.version) for model in comparison.models] == [("lost@one", "models/lost/1.0.0 of one")]
 
 
 def test_a_revision_is_checked_out_as_git_does_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,7 @@ def sweep(
         for revision in dict.fromkeys(revisions):
             found.look_in(revision)
         if not found.subjects and not found.lost:
-            raise UsageError("none of these revisions has a params.yaml that names such a model")
+            raise UsageError("none of these revisions has a params.yaml in this folder that names such a model")
         # The remote is asked for what the revision tracks: the copies themselves are in none.
         comparison, _ = verify_all(found.subjects, replace(policy, pushed=False), settings=settings, watch=watch)
         models = [found.placed(model, policy) for model in comparison.models]
@@ -56,6 +56,8 @@ class _Found:
 
     def __init__(self, repository: Path, folder: Path, names: set[str]) -> None:
         self._repository, self._folder, self._names = repository, folder, names
+        self._place = Path.cwd().relative_to(repository)
+        """The project that we are in, below the repository's root."""
         self._seen: set[tuple[str, ...]] = set()
         self._alone: dict[str, bool] = {}
         self.subjects: list[Subject] = []
@@ -69,7 +71,7 @@ class _Found:
         tree.mkdir()
         check_out(self._repository, revision, tree)
         try:
-            subjects = declared(read_yaml(tree / PARAMS))
+            subjects = declared(read_yaml(tree / self._place / PARAMS))
         except UsageError:  # from before the project had models
             return
         versions = Versions(self._repository, revision)
@@ -78,20 +80,21 @@ class _Found:
                 self._take(subject, revision, tree, versions)
 
     def _take(self, subject: Subject, revision: str, tree: Path, versions: Versions) -> None:
-        name, place = f"{subject.name}@{_short(revision)}", f"{subject.path} of {_short(revision)}"
+        name, path = f"{subject.name}@{_short(revision)}", (self._place / subject.path).as_posix()
         try:
-            digest = versions.digest(subject.path) or commit(self._repository, revision)
+            digest = versions.digest(path) or commit(self._repository, revision)
             if digest in self._alone and self._key(subject, digest, revision) in self._seen:
                 return
-            if not (tree / subject.path).exists():
-                versions.fetch(subject.path, tree)
+            if not (tree / path).exists():
+                versions.fetch(path, tree)
         except ReloadgateError as error:
             row = replace(row_of(Group.EVIDENCE, "version", Outcome.UNCHECKED, detail=str(error)), model=name)
+            place = f"{subject.path} of {_short(revision)}"
             self.lost.append(ModelComparison(model=name, version=place, saved_sha256=None, artifacts=(), rows=(row,)))
             return
-        self._alone[digest] = _reads_alone(tree / subject.path)
+        self._alone[digest] = _reads_alone(tree / path)
         self._seen.add(self._key(subject, digest, revision))
-        self.subjects.append(Subject(name=name, path=str(tree / subject.path)))
+        self.subjects.append(Subject(name=name, path=str(tree / path)))
         self._origins[name] = (subject.path, revision)
 
     def placed(self, model: ModelComparison, policy: Policy) -> ModelComparison:
