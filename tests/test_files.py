@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from reloadgate import files
+from reloadgate.errors import RefusedError
 from reloadgate.files import (
     BLOCK,
     STAGING,
@@ -260,6 +261,36 @@ def test_a_link_to_a_directory_is_not_passed_over(tmp_path: Path) -> None:
     (tmp_path / "version").mkdir()
     (tmp_path / "version/shards").symlink_to(tmp_path / "elsewhere")
     assert list(regular_files(tmp_path / "version")) != []
+
+
+@pytest.mark.parametrize(("link", "folder"), [("a", "b"), ("b", "a")])
+def test_a_folder_and_a_link_to_it_are_listed_both_whichever_comes_first(tmp_path: Path, link: str, folder: str) -> None:
+    (tmp_path / folder / "data").mkdir(parents=True)
+    (tmp_path / folder / "data/w.bin").write_bytes(b"")
+    (tmp_path / link).mkdir()
+    (tmp_path / link / "data").symlink_to(f"../{folder}/data")
+    assert [path.as_posix() for path in regular_files(tmp_path)] == ["a/data/w.bin", "b/data/w.bin"]
+
+
+def test_links_that_lead_to_one_another_end(tmp_path: Path) -> None:
+    for one, other in (("a", "b"), ("b", "a")):
+        (tmp_path / one).mkdir()
+        (tmp_path / one / "file").write_bytes(b"")
+        (tmp_path / one / "up").symlink_to("..")
+        (tmp_path / one / "other").symlink_to(f"../{other}")
+    listed = [path.as_posix() for path in regular_files(tmp_path)]
+    assert listed == ["a/file", "a/other/file", "b/file", "b/other/file"]
+
+
+def test_folders_without_files_are_not_walked_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MOST_FILES", 100)
+    for depth in range(10):  # 2 ** 10 ways lead to the last
+        (tmp_path / str(depth)).mkdir()
+        for link in ("x", "y"):
+            (tmp_path / str(depth) / link).symlink_to(f"../{depth + 1}")
+    (tmp_path / "10").mkdir()
+    with pytest.raises(RefusedError, match="more than 100 files"):
+        list(regular_files(tmp_path))
 
 
 @pytest.mark.parametrize("marker", [".git", ".dvc"])

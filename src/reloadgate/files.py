@@ -86,17 +86,16 @@ def regular_files(directory: Path, leave_out: str = "") -> Iterator[Path]:
     """Every file below a directory in a stable order, paths relative to it; the folder `leave_out` at its top is skipped.
 
     Raises:
-        RefusedError: there are more than `MOST_FILES`, as behind a link that leads out of the directory.
+        RefusedError: there are more than `MOST_FILES` files or folders, as behind a link that leads out of the directory.
     """
     found: list[Path] = []
-    seen = {os.path.realpath(directory)}
-    for folder, folders, names in os.walk(directory, followlinks=True):
+    for count, (folder, folders, names) in enumerate(os.walk(directory, followlinks=True)):
         # A link to a folder is followed, since a loader reads through it; one that leads back to a folder above it is not.
-        real = {name: os.path.realpath(Path(folder, name)) for name in folders}
-        folders[:] = [name for name in folders if real[name] not in seen]
-        seen |= set(real.values())
-        found += [Path(folder, name).relative_to(directory) for name in names]
-        if len(found) > MOST_FILES:
+        here = Path(folder).relative_to(directory)
+        above = {os.path.realpath(directory / path) for path in (here, *here.parents)}
+        folders[:] = [name for name in folders if os.path.realpath(Path(folder, name)) not in above]
+        found += [here / name for name in names]
+        if max(count, len(found)) > MOST_FILES:
             raise RefusedError(f"{directory} holds more than {MOST_FILES} files: look for a link there that leads elsewhere")
     yield from sorted(path for path in found if path.parts[0] != leave_out)
 
