@@ -130,6 +130,16 @@ def test_an_output_that_is_the_same_for_every_row_is_not_exercised(keras: Any, c
     assert any("the same for every row" in f.message for f in verdict.of(Status.NOTED))
 
 
+def test_an_output_without_rows_is_compared_as_every_other(keras: Any, check: Check, tmp_path: Path) -> None:
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, keras.ops.mean(keras.layers.Dense(2)(inputs)))
+    model.compile(optimizer="adam", loss="mse")
+    formats = ("keras", "saved_model")
+    verdict = check(reloadgate.save(model, tmp_path / "m/1", probe=_batch(), formats=formats, location="any"))
+    compared = {f.row.subject for f in verdict.of(Status.PASS) if f.row.group == "predictions"}
+    assert {"call: output", "serve: output"} <= compared
+
+
 def _small(keras: Any) -> Any:
     keras.utils.set_random_seed(3)
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, activation="tanh"), keras.layers.Dense(2)])

@@ -15,7 +15,7 @@ from reloadgate.evidence import CALL, PREDICT, SERVE, TEST_STEP, TRAIN_STEP, TRA
 from reloadgate.live.catalog import STORED, Catalog, Entry, global_seed, names_of, optimizers_of
 from reloadgate.live.graphs import Names, Traced, step_graphs, trace_step
 from reloadgate.live.hold import Held
-from reloadgate.live.look import Look, as_fit_gives_it, noise_between
+from reloadgate.live.look import Look, as_fit_gives_it, is_constant, noise_between
 from reloadgate.live.reach import Reached, watched_units
 from reloadgate.live.variables import components, give_back, read, write
 from reloadgate.ndarrays import plain
@@ -94,7 +94,7 @@ class Behaviour:
                 name=name,
                 value=look.arrays.put(f"{mode}/{name}", value, whole=True),
                 noise=noise_between(value, second.get(name)),
-                constant=bool(value.shape[0] > 1 and all(row.tobytes() == value[0].tobytes() for row in value)),
+                constant=is_constant(value),
             )
 
     def _outputs(self, function: Callable[[], Any]) -> Values:

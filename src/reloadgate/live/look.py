@@ -60,6 +60,11 @@ def _as_tensor(leaf: Any) -> Any:
     return tf.constant(leaf)
 
 
+def is_constant(output: np.ndarray[Any, Any]) -> bool:
+    """Whether an output is the same for every one of several rows; what has no rows, as a mean has none, is not."""
+    return output.ndim > 0 and len(output) > 1 and all(row.tobytes() == output[0].tobytes() for row in output)
+
+
 def noise_between(first: np.ndarray[Any, Any], second: np.ndarray[Any, Any] | None) -> float:
     """Largest difference of two runs; 1e300 where they are not even of one kind (JSON has no infinity)."""
     if second is None or first.shape != second.shape or first.dtype != second.dtype:

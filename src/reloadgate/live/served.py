@@ -14,7 +14,7 @@ from reloadgate.evidence import SERVE, Group, Kind, Observation, Output, Variabl
 from reloadgate.formats.saved_model import VARIABLES
 from reloadgate.live import hold
 from reloadgate.live.behaviour import Values, named_outputs
-from reloadgate.live.look import Look, noise_between
+from reloadgate.live.look import Look, is_constant, noise_between
 from reloadgate.ndarrays import array_digest
 from reloadgate.probe import Probe
 
@@ -38,11 +38,10 @@ def observe_served(served: Any, folder: Any, probe: Probe, arrays: ArrayWriter, 
                 second = look.attempt(Group.DETERMINISM, SERVE, lambda: serve(served, look), {})
                 answered = look.attempt(Group.PREDICTIONS, "serving_default", lambda: signed(served, look, first), {})
         for name, value in first.items():
-            constant = bool(value.shape[0] > 1 and all(row.tobytes() == value[0].tobytes() for row in value))
             noise = noise_between(value, second.get(name))
             # Where a server answers otherwise, that is what users get.
             kept = arrays.put(f"{SERVE}/{name}", answered.get(name, value), whole=True)
-            outputs.append(Output(mode=SERVE, name=name, value=kept, noise=noise, constant=constant))
+            outputs.append(Output(mode=SERVE, name=name, value=kept, noise=noise, constant=is_constant(value)))
     return Observation(
         class_name=type(served).__name__,
         config=None,
