@@ -16,6 +16,7 @@ from reloadgate.errors import RefusedError
 from reloadgate.files import (
     BLOCK,
     STAGING,
+    md5_file,
     project_root,
     read_regular,
     regular_files,
@@ -227,7 +228,7 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path, what: str) -
             path.symlink_to(tmp_path / "fifo")
         case "link to nothing":
             path.symlink_to(tmp_path / "nothing")
-    for reads in (sha256_file, read_regular):
+    for reads in (sha256_file, md5_file, read_regular):
         with pytest.raises(OSError, match=r"regular|No such"):
             reads(path)
 

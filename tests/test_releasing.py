@@ -1,6 +1,7 @@
 """`release`: a tag only on a commit that holds what was judged, and only where the gate is open."""
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -89,6 +90,10 @@ def other_bytes() -> None:
     path.write_bytes(b"of no artifact")
 
 
+def a_fifo() -> None:
+    os.mkfifo("models/digits/1.0.0/evidence/more")
+
+
 def untracked_bytes() -> None:
     Path("models/digits/1.0.0.dvc").unlink()
     commit()
@@ -106,6 +111,7 @@ def other_policy() -> None:
 
 REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "a file that the commit does not track": (other_bytes, r"models/digits/1\.0\.0/evidence/more is not the file that HEAD"),
+    "what is no file": (a_fifo, r"models/digits/1\.0\.0/evidence/more is not the file that HEAD"),
     "a version that nothing tracks": (untracked_bytes, "neither git nor DVC has models/digits/1.0.0"),
     "a verdict that is in no commit": (ignored_verdict, r"reports/verdict\.json is in no commit"),
     "settings that are not committed": (other_policy, r"params\.yaml: not as HEAD has it"),

@@ -1,5 +1,6 @@
 """The policy `pushed`: trained and not pushed is a finding; what nobody looked at is none of the remote's."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -88,6 +89,8 @@ CHANGES: dict[str, tuple[Callable[[], object], Outcome, str]] = {
         Outcome.CHANGED,
         "model.keras (1 in all)",
     ),
+    "a FIFO more lies there": (lambda: os.mkfifo(VERSION / "more"), Outcome.CHANGED, "more (1 in all"),
+    "a link that leads nowhere lies there": (lambda: (VERSION / "more").symlink_to("x"), Outcome.CHANGED, "more (1 in all"),
     "a file more lies there": (lambda: (VERSION / "more").touch(), Outcome.CHANGED, "more (1 in all"),
     "nothing tracks it": (Path("models/digits/1.0.0.dvc").unlink, Outcome.UNCHECKED, "DVC does not track"),
     "there is no remote": (lambda: Path(".dvc/config").write_text("[core]\nno_scm = true\n"), Outcome.UNCHECKED, "no remote"),

@@ -74,9 +74,9 @@ def sha256_file(path: Path, copy_to: Path | None = None) -> tuple[str, int]:
 
 
 def md5_file(path: Path) -> str:
-    """MD5 (hexadecimal) of a file: the name under which DVC keeps it, and no proof against anybody."""
+    """MD5 (hexadecimal) of a regular file: the name under which DVC keeps it, and no proof against anybody."""
     hasher = hashlib.md5(usedforsecurity=False)
-    with path.open("rb") as source:
+    with open_regular(path) as source:
         while block := source.read(BLOCK):
             hasher.update(block)
     return hasher.hexdigest()
@@ -98,6 +98,17 @@ def regular_files(directory: Path, leave_out: str = "") -> Iterator[Path]:
         if max(count, len(found)) > MOST_FILES:
             raise RefusedError(f"{directory} holds more than {MOST_FILES} files: look for a link there that leads elsewhere")
     yield from sorted(path for path in found if path.parts[0] != leave_out)
+
+
+def md5_files(directory: Path) -> dict[str, str]:
+    """MD5 of every file below a directory by its path relative to it; "" of what is no regular file or cannot be read."""
+    found = {}
+    for path in regular_files(directory):
+        try:
+            found[path.as_posix()] = md5_file(directory / path)
+        except OSError:
+            found[path.as_posix()] = ""
+    return found
 
 
 def digests(directory: Path) -> dict[str, str]:

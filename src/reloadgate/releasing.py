@@ -5,7 +5,7 @@ from pathlib import Path
 
 from reloadgate.errors import RefusedError, UsageError
 from reloadgate.extras import need
-from reloadgate.files import md5_file, project_root, regular_files
+from reloadgate.files import md5_files, project_root
 from reloadgate.gate import Gated, gate
 from reloadgate.nouns import noun
 from reloadgate.policy import Policy
@@ -68,7 +68,7 @@ def _other_bytes(repository: Path, subject: Subject) -> Iterator[str]:
         yield f"neither git nor DVC has {subject.path} at {REVISION}: run `dvc repro`, and commit dvc.lock"
         return
     # What git holds itself (None) was compared by git.
-    now = {path.as_posix(): md5_file(version / path) for path in regular_files(version)}
+    now = md5_files(version)
     others = [path for path in sorted({*now, *tracked}) if path not in tracked or tracked[path] not in (None, now.get(path))]
     if others:
         yield (

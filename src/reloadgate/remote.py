@@ -14,7 +14,7 @@ from reloadgate.comparison import Comparison, ModelComparison, Outcome, Row
 from reloadgate.errors import UnreadableRecordError
 from reloadgate.evidence import Group
 from reloadgate.extras import need
-from reloadgate.files import md5_file, regular_files
+from reloadgate.files import md5_file, md5_files
 from reloadgate.policy import Policy
 from reloadgate.rows import row_of
 from reloadgate.text import error_line, one_line
@@ -105,5 +105,5 @@ def _others(version: Path, tracked: dict[str, str]) -> set[str]:
     """The files of which DVC tracks other bytes than lie there."""
     if version.is_file():
         return set() if tracked.get("") == md5_file(version) else {version.name}
-    now = {path.as_posix(): md5_file(version / path) for path in regular_files(version)}
+    now = md5_files(version)
     return {path for path in {*now, *tracked} - {""} if now.get(path) != tracked.get(path)}
