@@ -16,11 +16,14 @@ import pytest
 import reloadgate
 from builders import ARTIFACT, build
 from reloadgate.arrays import ArrayReader, ArrayWriter
+from reloadgate.engine import LocalEngine
 from reloadgate.errors import RefusedError, UnreadableRecordError, UsageError
 from reloadgate.evidence import Recipe, Tried
 from reloadgate.files import digests, regular_files
+from reloadgate.formats import artifacts_in
 from reloadgate.gate import gate
 from reloadgate.inspection import inspect
+from reloadgate.inspection.limits import Limits
 from reloadgate.live.version_files import irregular
 from reloadgate.nouns import read_json
 from reloadgate.policy import Policy, read_yaml
@@ -29,7 +32,7 @@ from reloadgate.project import Subject
 from reloadgate.recording import manifest
 from reloadgate.reload import reload
 from reloadgate.verdict import Status
-from reloadgate.verifying import subject_of
+from reloadgate.verifying import subject_of, verify
 
 
 @pytest.fixture(autouse=True)
@@ -144,6 +147,35 @@ def test_the_gate_lets_no_version_pass_that_holds_it(odd: str, tmp_path: Path, m
     gated = gate([built.subject], built.record(Path("records")), built.evidence, Path("none.json"), Policy())
     assert gated.verdict.status is not Status.PASS
     assert any("not the file that was reloaded" in objection for objection in gated.objections)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        b"", b"{", b"{}", b"[]", b"\xff", b'{"weight_map": []}', b'{"weight_map": {"a": 1}}', b'{"weight_map": {"a": [1]}}',
+        b'{"weight_map": {"a": [["b"]]}}', b"[" * 100_000, b'{"weight_map": ' + b"1" * 5000, b" " * 9999 + b"{}",
+    ],
+)  # fmt: skip
+def test_an_index_of_shards_that_leads_nowhere_is_an_artifact_to_be_refused(
+    index: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reloadgate.formats.weights.Limits", lambda: Limits(config=200_000 if index[:1] == b"[" else 9999))
+    for name, data in (("x.weights.json", index), ("x.weights.h5", b"")):
+        (tmp_path / name).write_bytes(data)
+    assert [artifact.path for artifact in artifacts_in(tmp_path, None)] == ["x.weights.h5", "x.weights.json"]
+
+
+def test_an_index_of_shards_that_is_no_file_is_an_artifact_to_be_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.weights.json")
+    assert [artifact.path for artifact in artifacts_in(tmp_path, None)] == ["x.weights.json"]
+
+
+@pytest.mark.keras
+def test_verify_answers_for_a_version_whose_index_leads_nowhere(engine: LocalEngine, anywhere: Policy, tmp_path: Path) -> None:
+    (tmp_path / "x.weights.json").write_text("{}")
+    verdict = verify(tmp_path, policy=anywhere, engine=engine)
+    assert verdict.status is not Status.PASS
+    assert any("it maps no weights" in finding.message for finding in verdict.of(Status.FAIL))
 
 
 def test_inspection_refuses_it(tmp_path: Path) -> None:

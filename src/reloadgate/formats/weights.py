@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from reloadgate.evidence import Capability, FormatName, Recipe
+from reloadgate.files import read_regular
 from reloadgate.formats.built import built
 from reloadgate.formats.keras_archive import hdf5_datasets
+from reloadgate.inspection.limits import Limits
 
 NAME = FormatName.WEIGHTS
 FILE = "model.weights.h5"
@@ -43,6 +45,10 @@ def stored_variables(path: Path) -> dict[str, str] | None:
     return hdf5_datasets(path) if path.suffix == ".h5" else None  # shards number the parts of one list anew
 
 
-def _shards(index: Path) -> list[Path]:
-    named = json.loads(index.read_bytes())["weight_map"].values()
-    return sorted({index.parent / name for names in named for name in ([names] if isinstance(names, str) else names)})
+def _shards(index: Path) -> set[Path]:
+    """What an index names; nothing where it cannot be read, of which inspection says why: nobody has looked at it yet."""
+    try:
+        named = json.loads(read_regular(index, Limits().config))["weight_map"].values()
+        return {index.parent / name for names in named for name in ([names] if isinstance(names, str) else names)}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return set()
