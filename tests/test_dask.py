@@ -25,6 +25,7 @@ from reloadgate.evidence import EVIDENCE_DIR, read_saved
 from reloadgate.files import digests
 from reloadgate.policy import Policy
 from reloadgate.project import Subject, artifacts_of
+from reloadgate.revisions import Versions
 from reloadgate.verifying import verify_all
 from test_engine import small
 
@@ -177,7 +178,7 @@ def run(folder: Path, *command: str) -> None:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with a version, pushed with git and DVC. Never change it: copy."""
+    """A project with two versions, pushed with git and DVC. Never change it: copy."""
     root = tmp_path_factory.mktemp("pushed")
     project, dvc = root / "project", (sys.executable, "-m", "dvc")
     project.mkdir()
@@ -185,9 +186,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(project, "git", "init", "-q")
     run(project, *dvc, "init", "-q")
     build(project)
+    build(project, "wine")
     (project / "zoo.py").write_text("layers = 3\n")
     run(project, *dvc, "remote", "add", "-d", "store", str(root / "remote"))
-    run(project, *dvc, "add", "-q", "models/digits/1.0.0")
+    run(project, *dvc, "add", "-q", "models/digits/1.0.0", "models/wine/1.0.0")
     run(project, *dvc, "push", "-q")
     run(project, "git", "add", "-A")
     run(project, "git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "one")
@@ -219,6 +221,31 @@ def test_without_one_the_version_comes_from_git_and_the_dvc_remote_once(task: Ta
     assert (found.parents[2] / "zoo.py").read_text() == "layers = 3\n"
     before = found.stat().st_ctime_ns
     assert (version_here(task, tmp_path / "worker"), found.stat().st_ctime_ns) == (found, before)
+
+
+@pytest.mark.pipeline
+def test_a_version_that_came_in_part_is_fetched_anew(task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wine = tmp_path / "here/models/wine/1.0.0"
+    assert task.origin is not None
+    other = replace(
+        task, job=replace(task.job, version=str(wine)), files=digests(wine), origin=replace(task.origin, path="models/wine/1.0.0")
+    )
+    shutil.rmtree(tmp_path / "here")
+    version_here(task, tmp_path / "worker")
+    fetch, came = Versions._fetch_file, list[str]()
+
+    def interrupted(self: Versions, name: str, *arguments: Any) -> None:
+        if came:
+            raise ConnectionError
+        came.append(name)
+        fetch(self, name, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Versions, "_fetch_file", interrupted)
+        with pytest.raises(ReloadgateError, match="cannot be fetched"):
+            version_here(other, tmp_path / "worker")
+    assert came
+    assert digests(version_here(other, tmp_path / "worker")) == other.files
 
 
 @pytest.mark.pipeline

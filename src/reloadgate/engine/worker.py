@@ -14,7 +14,7 @@ from reloadgate.engine.jobs import MEBIBYTE, End, Job
 from reloadgate.engine.local import LocalEngine
 from reloadgate.errors import EngineError, ReloadgateError
 from reloadgate.files import digests, project_root, scratch, sha256_file
-from reloadgate.nouns import digest, noun
+from reloadgate.nouns import digest, noun, to_dict
 from reloadgate.revisions import Versions, check_out, git
 from reloadgate.surroundings import bit_moving
 
@@ -55,7 +55,7 @@ class Done:
 
 
 _engines: dict[str, LocalEngine] = {}
-_starting = threading.Lock()
+_starting, _fetching = threading.Lock(), threading.Lock()
 
 
 def package_digest() -> str:
@@ -114,10 +114,10 @@ def version_here(task: Task, place: Path) -> Path:
             f"{shared} does not hold the same files and code here, and the caller has no commit of its own in a git remote: "
             "share the folder, or commit and push code and dvc.lock, and `dvc push`"
         )
-    root = place / digest([task.origin.revision, task.origin.url])
+    root = place / digest(to_dict(task.origin))
     version = root / task.origin.path
-    with _starting:
-        if not version.exists():
+    with _fetching:
+        if not root.exists():
             _fetch(task.origin, root)
     if digests(version) != task.files or not _same_code(root, task.code):
         where = f"{task.origin.path} of {task.origin.url} at {task.origin.revision[:10]}"
@@ -126,13 +126,11 @@ def version_here(task: Task, place: Path) -> Path:
 
 
 def _fetch(origin: Origin, root: Path) -> None:
+    """A project with one version in it, whole or not at all: what broke in the middle is fetched anew by the next task."""
     root.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="fetch-", dir=root.parent) as folder:
         clone, tree = Path(folder) / "clone", Path(folder) / "tree"
         git(Path(folder), "clone", "--quiet", "--no-checkout", "--", origin.url, str(clone))
-        if root.exists():  # another version of the revision came before
-            Versions(clone, origin.revision).fetch(origin.path, root)
-            return
         check_out(clone, origin.revision, tree)
         Versions(clone, origin.revision).fetch(origin.path, tree)
         tree.rename(root)
