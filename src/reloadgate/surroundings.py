@@ -1,6 +1,7 @@
-"""The environment variables of a fresh process: what a computation needs, and nothing of the caller's besides."""
+"""What surrounds a process: its processors, and the variables that a computation needs, with nothing of the caller's besides."""
 
 import itertools
+import os
 from collections.abc import Iterable, Mapping
 
 _SYSTEM = {"PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TEMP", "TMP", "LD_LIBRARY_PATH", "SYSTEMROOT"}
@@ -13,6 +14,11 @@ _GIVING_BACK = {"TF_ONEDNN_USE_SYSTEM_ALLOCATOR": "1", "MALLOC_MMAP_THRESHOLD_":
 """Memory that is freed goes back to the system, and results stay what they are: a process loads a model several times, and beside
 the next one would hold what the one before needed. Where processors have instructions for oneDNN, TensorFlow keeps it in a pool
 of its own; glibc keeps blocks below its threshold, which grows to 32 MiB where it is not given."""
+
+
+def processors() -> int:
+    """The processors on which this process may run. TensorFlow starts as many threads, whatever time a container is given."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def bit_moving(variables: Mapping[str, str]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from reloadgate.engine.jobs import End, Job, ignore
+from reloadgate.engine.machine import cores
 from reloadgate.errors import EngineError
 from reloadgate.extras import need
 from reloadgate.files import remove_abandoned, scratch
@@ -151,8 +152,3 @@ class LocalEngine:
         self._said.seek(0)
         last = self._said.read().decode(errors="replace").strip()[-400:]
         return one_line(last) or "The machine may be out of memory"
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from reloadgate.engine.child import run
-from reloadgate.engine.memory import available, resident, total
+from reloadgate.engine.machine import available, resident, total
 from reloadgate.files import scratch
 
 PRELOADED = "reloadgate.engine.preload"

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorflow.python.framework.config import is_op_determinism_enabled
 
 from reloadgate.evidence import Environment
-from reloadgate.surroundings import bit_moving
+from reloadgate.surroundings import bit_moving, processors
 
 NOBODYS_SEED = 1_618_033_989
 """A seed that no training script sets: with that of the script, what a constructor draws and nobody saves would come back."""
@@ -29,7 +29,7 @@ def environment() -> Environment:
         platform=platform.system(),
         machine=platform.machine(),
         processor=_processor(),
-        cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cpus=processors(),
         intra_op_threads=tf.config.threading.get_intra_op_parallelism_threads(),
         inter_op_threads=tf.config.threading.get_inter_op_parallelism_threads(),
         numpy=np.__version__,
