@@ -1,6 +1,8 @@
 """What a container may take is what its control group says, less what the system would give back."""
 
+import sys
 from pathlib import Path
+from subprocess import PIPE, Popen
 from types import SimpleNamespace
 
 import pytest
@@ -43,3 +45,23 @@ def test_files_that_nobody_uses_take_no_memory_of_a_container(container: Path) -
 def test_a_container_that_is_given_a_part_of_the_time_has_fewer_cores(container: Path, quota: str, expected: int) -> None:
     given(container, cpu_max=quota)
     assert machine.cores() == expected
+
+
+LEAVES_A_CHILD = """
+import os, sys
+if not os.fork():
+    if os.fork():
+        os._exit(0)  # whoever asks for the children of the first finds none
+    held = b"x" * 100_000_000
+    print(flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_a_process_started_counts_with_it_also_where_it_is_no_child_of_it_any_more() -> None:
+    with Popen([sys.executable, "-c", LEAVES_A_CHILD], stdin=PIPE, stdout=PIPE, start_new_session=True) as one:
+        assert one.stdout is not None
+        one.stdout.readline()
+        held = machine.resident([one.pid])
+        assert [*held] == [one.pid]
+        assert 100_000_000 < held[one.pid] < 300_000_000

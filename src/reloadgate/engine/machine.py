@@ -1,5 +1,8 @@
 """Memory (bytes) and cores of this machine, and of the container that it may be, by control groups of version 2."""
 
+import os
+from collections import Counter
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,20 +33,14 @@ def cores() -> int:
     return processors()
 
 
-def resident(pid: int | None) -> int:
-    """Resident memory of a process and of what it has started; 0 where it has ended."""
-    try:
-        process = psutil.Process(pid)
-        return sum(_resident(one) for one in (process, *process.children(recursive=True)))
-    except psutil.Error:
-        return 0
-
-
-def _resident(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.Error:
-        return 0
+def resident(sessions: Collection[int | None]) -> Counter[int | None]:
+    """Resident memory of all processes of these sessions together, by session: one look at the machine's processes for all."""
+    found: Counter[int | None] = Counter()
+    for pid in psutil.pids():
+        with suppress(OSError, psutil.Error):  # it has ended
+            if (session := os.getsid(pid)) in sessions:
+                found[session] += psutil.Process(pid).memory_info().rss
+    return found
 
 
 def _given() -> int | None:

@@ -41,11 +41,15 @@ class Running:
         self.process = context.Process(target=run, args=(task["job"], str(folder)))
         self.process.start()
 
-    def look(self) -> None:
-        """Kill it where it has used more than it may."""
+    def look(self, resident: int) -> None:
+        """Kill it where it has used more than it may.
+
+        Args:
+            resident: bytes of memory that it and all that it started hold.
+        """
         if time.monotonic() - self.started > self.limits["wall_seconds"]:
             self.stop(f"it was stopped after {self.limits['wall_seconds']:g} s")
-        elif resident(self.process.pid) > self.allowed << 20:
+        elif resident > self.allowed << 20:
             self.stop(f"it was stopped when it took more than {self.allowed} MiB of memory")
 
     def stop(self, reason: str) -> None:
@@ -91,8 +95,9 @@ def main(children: int, fork: bool) -> None:
             for one in [one for one in running if one.process.sentinel in ready]:
                 running.remove(one)
                 print(json.dumps(one.end()), file=answers, flush=True)
+            held = resident([one.process.pid for one in running])
             for one in running:
-                one.look()
+                one.look(held[one.process.pid])
             if not running:
                 room = available()
             if tasks in ready:
