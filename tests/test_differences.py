@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from builders import kept
 from reloadgate.arrays import WHOLE_BYTES, Kept
 from reloadgate.comparison import Difference
-from reloadgate.differences import kept_difference, value_difference
+from reloadgate.differences import changed_decisions, kept_difference, value_difference
 from reloadgate.ndarrays import SKETCH_BLOCK, np_dtype, sketch
 
 BFLOAT16 = np_dtype("bfloat16")
@@ -23,6 +23,29 @@ MANY = WHOLE_BYTES // 8 + 100
 
 FINITE = st.floats(-1e150, 1e150)
 PAIRS = st.integers(1, 6).flatmap(lambda size: st.tuples(*[arrays(np.float64, size, elements=FINITE)] * 2))
+
+
+NAN = np.nan
+
+
+@pytest.mark.parametrize(
+    ("expected", "seen", "changed"),
+    [
+        ([NAN, 1, 2], [NAN, 1, 2], 0),
+        ([NAN, -1, 2], [-1, NAN, 2], 2),
+        ([NAN, 0.2], [0.2, NAN], 2),
+        ([0.4, 0.6, 0.5], [0.6, 0.7, 0.5], 1),
+        ([NAN, 0.4], [NAN, 0.6], 1),
+        ([0.4, 0.6], [0.6, 1.5], 0),
+        ([-0.1, 0.6], [0.1, 0.4], 1),
+        ([], [], 0),
+        (0.2, 0.7, 0),
+        ([[NAN, 1], [1, 0]], [[NAN, 2], [0, 1]], 1),
+        ([[[0.2], [0.3]]], [[[0.8], [0.3]]], 1),
+    ],
+)
+def test_a_decision_is_the_largest_column_or_the_side_of_one(expected: Any, seen: Any, changed: int) -> None:
+    assert changed_decisions(np.array(expected), np.array(seen)) == changed
 
 
 def measured(expected: Any, seen: Any) -> Difference:

@@ -61,7 +61,7 @@ class Row:
     noise: float = 0.0
     """The floor measured on the saved side."""
     flips: int | None = None
-    """Decisions that changed: argmax over the last axis, or the sign of a single column."""
+    """Decisions that changed, as `differences.changed_decisions` tells them."""
 
 
 @noun

@@ -1,6 +1,5 @@
 """How far apart two arrays are: pure numpy, NaN and infinity explicit, no tolerance."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -70,13 +69,18 @@ def kept_difference(expected: Array, theirs: ArrayReader, seen: Array, ours: Arr
 
 
 def changed_decisions(expected: np.ndarray[Any, Any], seen: np.ndarray[Any, Any]) -> int:
-    """Rows whose decision changed: the largest of several columns, the sign of one."""
+    """Rows whose decision changed: which of several columns is the largest; of one, its sign, or on which side of 0.5 it is
+    where all of both lies within 0 and 1, as what a sigmoid gives."""
     if expected.dtype.kind in "SUcb" or expected.ndim < 1:
         return 0
-    expected, seen = expected.astype(np.float64), seen.astype(np.float64)  # bfloat16 is no number of NumPy's
-    decide: Callable[[Any], Any]
-    decide = np.sign if expected.ndim < 2 or expected.shape[-1] == 1 else lambda a: np.argmax(a, axis=-1)
-    return int(np.count_nonzero(decide(expected) != decide(seen)))
+    both = np.stack([side.astype(np.float64) for side in (expected, seen)])  # bfloat16 is no number of NumPy's
+    if expected.ndim > 1 and expected.shape[-1] != 1:
+        then, now = np.argmax(both, axis=-1)
+        return int(np.count_nonzero(then != now))
+    nan = np.isnan(both)
+    within = ((both >= 0) & (both <= 1) | nan).all()
+    then, now = np.sign(both - 0.5 if within else both)
+    return int(np.count_nonzero((then != now) & ~nan.all(axis=0)))
 
 
 _NONE = Difference(max_abs=0.0, mean_abs=0.0, max_rel=0.0, max_ulp=0, differing=0, estimated=False)

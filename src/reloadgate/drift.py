@@ -31,7 +31,7 @@ class OutputDrift:
     name: str
     decisions: int
     changed: int
-    """Decisions that are others: the largest of several columns, the sign of one."""
+    """Decisions that are others, as `differences.changed_decisions` tells them."""
     largest: float | None
     """Largest absolute difference; None where no number measures it."""
 
