@@ -11,9 +11,9 @@ import pytest
 
 from builders import DECODER, ENCODER, Built, build, values
 from reloadgate.comparison import Comparison, Outcome
-from reloadgate.drift import Drift, against
+from reloadgate.drift import Drift, against, output_drift
 from reloadgate.errors import UsageError
-from reloadgate.evidence import Observation
+from reloadgate.evidence import PREDICT, Observation, read_saved
 from reloadgate.judge import judge
 from reloadgate.nouns import read_json
 from reloadgate.policy import Policy
@@ -90,6 +90,16 @@ def without_decoder(observation: Observation) -> Observation:
 def test_a_weight_that_is_gone_is_told_by_name() -> None:
     (variable,) = drift(then=without_decoder).variables
     assert (variable.name, variable.outcome) == (DECODER, Outcome.MISSING)
+
+
+def test_outputs_are_told_in_the_order_in_which_they_were_observed(tmp_path: Path) -> None:
+    def several(observation: Observation) -> Observation:
+        output = next(output for output in observation.outputs if output.mode == PREDICT)
+        return replace(observation, outputs=tuple(replace(output, name=name) for name in "hbfaegdc"))
+
+    saved = read_saved(build(tmp_path, then=several).sealed)
+    outputs, reason = output_drift(saved, saved)
+    assert ("".join(output.name for output in outputs), reason) == ("hbfaegdc", "")
 
 
 @pytest.mark.usefixtures("project")

@@ -153,13 +153,14 @@ def _drift(subject: Subject, past: _Past, seconds: float | None) -> Drift:
     except ReloadgateError as error:
         unknown = str(error)
     both = (then, now) if then and now else None
+    outputs, no_churn = output_drift(*both) if both else ((), unknown)
     return Drift(
         model=subject.name,
         revision=past.revision,
         version=path,
         unknown=unknown,
-        no_churn=incomparable(*both) if both else unknown,
-        outputs=tuple(output_drift(*both)) if both else (),
+        no_churn=no_churn,
+        outputs=outputs,
         weights=len({*_weights(both[0]), *_weights(both[1])}) if both else 0,
         variables=tuple(_variables(*both)) if both else (),
         bytes=(_bytes(then), _bytes(now)),
@@ -167,22 +168,20 @@ def _drift(subject: Subject, past: _Past, seconds: float | None) -> Drift:
     )
 
 
-def incomparable(then: Saved, now: Saved) -> str:
-    """Why the predictions of two versions say nothing of one another; "" where they do."""
+def output_drift(then: Saved, now: Saved) -> tuple[tuple[OutputDrift, ...], str]:
+    """The outputs that both versions have in one shape on the same probe, in the order of before; and why there are none."""
     if then[0].probe_sha256 is None or then[0].probe_sha256 != now[0].probe_sha256:
-        return "the probe is another"
-    return "" if any(output_drift(then, now)) else "no output is in both versions"
+        return (), "the probe is another"
+    outputs = tuple(_outputs(then, now))
+    return outputs, "" if outputs else "no output is in both versions"
 
 
-def output_drift(then: Saved, now: Saved) -> Iterator[OutputDrift]:
-    """The outputs that both versions have in one shape, where both were seen on the same probe."""
-    if then[0].probe_sha256 is None or then[0].probe_sha256 != now[0].probe_sha256:
-        return
+def _outputs(then: Saved, now: Saved) -> Iterator[OutputDrift]:
     before = {output.name: output.value for output in then[0].observation.outputs if output.mode == PREDICT}
     after = {output.name: output.value for output in now[0].observation.outputs if output.mode == PREDICT}
-    for name in before.keys() & after.keys():
-        old, new = before[name], after[name]
-        if old.shape != new.shape:
+    for name, old in before.items():
+        new = after.get(name)
+        if new is None or old.shape != new.shape:
             continue
         values = then[1].get(old), now[1].get(new)
         yield OutputDrift(

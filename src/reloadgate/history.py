@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from reloadgate.drift import incomparable, output_drift
+from reloadgate.drift import output_drift
 from reloadgate.errors import ReloadgateError, UnreadableRecordError, UsageError
 from reloadgate.evidence import EVIDENCE_DIR, SavedEvidence, read_saved
 from reloadgate.extras import need
@@ -178,7 +178,7 @@ def _fetched(entry: Entry, folder: Path, seen: dict[str, Any]) -> Any:
 
 
 def _churn(before: Any, after: Any) -> float:
-    if reason := incomparable(before, after):
+    outputs, reason = output_drift(before, after)
+    if reason:
         raise UsageError(reason)
-    outputs = list(output_drift(before, after))
     return sum(output.changed for output in outputs) / sum(output.decisions for output in outputs)
