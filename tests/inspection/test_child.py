@@ -61,6 +61,21 @@ def test_a_parser_that_crashes_is_a_refusal(archive: Path, monkeypatch: pytest.M
     assert code(archive) == "damaged"
 
 
+@pytest.mark.parametrize("answer", [{}, [], {"path": 1}, None, float("inf")], ids=str)
+def test_a_parser_that_answers_something_else_is_a_refusal(answer: Any, archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "to_dict", lambda found: answer)
+    assert code(archive) == "damaged"
+
+
+def test_what_breaks_meanwhile_leaves_no_process(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fork, made = os.fork, list[int]()
+    monkeypatch.setattr(os, "fork", lambda: made.append(fork()) or made[0])
+    with pytest.raises(ZeroDivisionError):
+        run(Job(path=str(archive), declared=(), limits=Limits()), lambda: 1 / 0)  # type: ignore[arg-type, return-value]
+    with pytest.raises(ChildProcessError):
+        os.waitpid(made[0], 0)
+
+
 def test_memory_is_limited(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from reloadgate.inspection import kinds
 

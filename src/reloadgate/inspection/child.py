@@ -4,6 +4,7 @@ It imports the parsers once and forks for every job, so that each has limits of 
 size of what it writes. A job that breaks them, or breaks a parser, is one artifact that is refused.
 """
 
+import contextlib
 import json
 import os
 import resource
@@ -15,6 +16,7 @@ from pathlib import Path
 from select import select
 from typing import Any
 
+from reloadgate.errors import UnreadableRecordError
 from reloadgate.files import scratch
 from reloadgate.inspection.declared import declared_from
 from reloadgate.inspection.found import Inspected, Report
@@ -49,16 +51,16 @@ def run(job: Job, meanwhile: Callable[[], None] = lambda: None) -> Inspected:
             finally:
                 os._exit(0)
         os.close(writing)
-        meanwhile()
-        raw, late = _read(reading, 2 * job.limits.seconds)
-        if late:
-            os.kill(process, signal.SIGKILL)
-        _, status = os.waitpid(process, 0)
-    if not late and status == 0:
         try:
+            meanwhile()
+        finally:
+            raw, late = _read(reading, 2 * job.limits.seconds)
+            if late:
+                os.kill(process, signal.SIGKILL)
+            _, status = os.waitpid(process, 0)
+    if not late and status == 0:
+        with contextlib.suppress(ValueError, RecursionError, UnreadableRecordError):  # what a broken parser may have written
             return from_dict(Inspected, json.loads(raw), job.path)
-        except ValueError:
-            pass
     return _died(job, status, late)
 
 
