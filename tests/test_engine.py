@@ -230,6 +230,32 @@ def test_what_is_loaded_is_what_was_hashed(keras: Any, check: Any, tmp_path: Pat
     assert verdict.models[0].files["model.keras"]["model.keras"] != sha256_file(version / "model.keras")[0]
 
 
+BREAKS = """
+from reloadgate.live import fresh
+
+def broken(*arguments, **named):
+    raise ZeroDivisionError("nobody's model")
+
+fresh.{what} = broken
+"""
+
+
+@pytest.mark.parametrize("what", ["observe", "outside", "Again"])
+def test_what_breaks_in_looking_at_a_model_that_loads_is_no_fault_of_the_model_and_no_pass(
+    keras: Any, check: Any, tmp_path: Path, what: str
+) -> None:
+    model, probe = small(keras)
+    (tmp_path / "breaker.py").write_text(BREAKS.format(what=what))
+    version = reloadgate.save(
+        model, tmp_path / "m/1", probe=probe, location="any", imports=("breaker",), code_path=(str(tmp_path),)
+    )
+    verdict = check(version)
+    assert verdict.status is Status.UNVERIFIED, messages(verdict)
+    (finding,) = (f for f in verdict.of(Status.UNVERIFIED) if f.row.group == "load")
+    assert "looking at it broke: ZeroDivisionError: nobody's model (breaker.py, line 5)" in finding.message
+    assert "no fault of the model" in finding.remedy
+
+
 def test_a_child_that_crashes_is_a_row_and_the_others_go_on(
     keras: Any, engine: LocalEngine, anywhere: Policy, tmp_path: Path
 ) -> None:

@@ -131,6 +131,10 @@ _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
     ),
     Group.INTEGRITY: (("changed while the loader ran", "let the loader unpack and write into a temporary folder of its own"),),
     Group.LOAD: (
+        (
+            "looking at it broke",
+            "this is no fault of the model: do what the message says, or report it to reloadgate with the model's code",
+        ),
         ("Python lambda", LAMBDA_REMEDY),
         (
             "File not found|No such file|FileNotFoundError",

@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -62,16 +63,104 @@ IGNORED_LOGGERS = {"h5py"}
 
 
 class Loaded:
-    """What the reload has come to so far: filled step by step, so that an error leaves what was seen before it."""
+    """What a reload has come to so far: filled step by step, so that an error leaves what was seen before it.
 
-    def __init__(self) -> None:
+    Args:
+        version: absolute path of the model version.
+        folder: a folder of this process' own.
+        depth: how far to look.
+        opened: the files that this process opened since it was last asked.
+    """
+
+    def __init__(self, version: Path, artifact: Artifact, folder: Path, depth: Depth, opened: Callable[[], set[str]]) -> None:
+        self.version, self.artifact, self.folder, self.depth, self.opened = version, artifact, folder, depth, opened
+        self.form, self.own = format_named(artifact.format), artifact.format == own.NAME
+        self.private = folder / "copy"
+        self.private.mkdir()
+        self.saved, self.theirs, self.seal = _saved(version)
+        self.recipe = self.saved.recipe if self.saved else NO_RECIPE
+        self.arrays = ArrayWriter()
         self.error = ""
         self.environment: Environment | None = None
         self.stored_config: dict[str, Any] | None = None
         self.stored_variables: dict[str, str] | None = None
+        self.model: Any = None
         self.observation: Observation | None = None
         self.checks: list[Check] = []
         self.warnings: list[Warned] = []
+
+    def load(self, strict: bool) -> None:
+        """Inspect the artifact and load it, where nothing speaks against that."""
+        if self.saved:
+            compute_as(self.saved.environment)  # before the user's modules, which may compute while they are imported
+        with _catching_warnings(self.warnings):
+            names = declared(self.recipe, self.version)
+        limits = read_limits(project_root(self.version) or self.version)
+        found = refusals(self.private / self.artifact.path, names, limits, meanwhile=lambda: _begin(self.artifact))
+        refused = [one for one in found if one.code != "nonfinite" or not _infinite(self.saved)]
+        self.checks.extend(_inspected(self.artifact, refused))
+        trusted = self.own and not strict
+        if not trusted and not HARMLESS.issuperset(finding.code for finding in refused):
+            self.error = "it was not loaded, because inspection refused it"
+            return
+        self.stored_config = self.form.stored_config(self.private / self.artifact.path)
+        self.stored_variables = self.form.stored_variables(self.private / self.artifact.path)
+        # The private copy holds the very bytes that were hashed, and nothing else is ever loaded. The user's own loader is given
+        # the directory that it knows, whose files must stay as they are meanwhile.
+        self.path = self.version if self.own else self.private / self.artifact.path
+        self.probe = _probe(self.version, self.saved)
+        inputs = as_inputs(self.probe.x) if self.probe.rows else None
+        self.opened()
+        self.names = names_given()
+        with _catching_warnings(self.warnings):
+            try:
+                self.model = self.form.load(self.path, self.recipe, inputs)
+            finally:
+                # Not before: reading it initialises the devices, which a loader may want to configure.
+                self.environment = environment()
+
+    def observe(self) -> None:
+        """Observe the model that was loaded, and once more what gives it."""
+        model, self.model = self.model, None  # one at a time is in memory
+        expected = self.saved.observation if self.saved else None
+        random_state = _random_state(self.saved, self.theirs) if self.saved and self.theirs else {}
+        behaves = self.depth is not Depth.STATE
+        if isinstance(model, keras.Model):
+            modes = {output.mode for output in expected.outputs} if expected else set[str]()
+            self.observation = observe(
+                model,
+                self.probe,
+                self.arrays,
+                steps=expected.steps if expected and self.artifact.capability is Capability.RESUME else 0,
+                train=TRAINING in modes,
+                serve=SERVE in modes,
+                behaves=behaves,
+                keep=bool(self.recipe.loader or self.recipe.builder),  # the user's own code may give the same model again
+                random_state=random_state,
+            )
+        else:
+            self.observation = observe_served(model, self.path, self.probe if behaves else Probe(), self.arrays, expected)
+        code = [project_root(self.version) or self.version] if self.form.NEEDS_BUILDER else []  # the builder's own settings
+        read = self.opened()
+        self.checks.extend(outside(read, self.stored_config, self.version, self.folder, *code))
+        if not self.probe.rows or self.depth is not Depth.AGAIN:
+            return
+        del model
+        give_back()
+        once_more = Again(
+            self.form, self.artifact, self.recipe, self.probe, self.observation, expected, self.folder, random_state, self.names
+        )
+        if not self.own:  # at another path the artifact is when it has another name
+            moved = self.private.rename(self.folder / "moved")
+            self.checks.extend(once_more.checks(moved / self.artifact.path))
+            return
+        age_otherwise(self.version, self.private)
+        self.checks.extend(once_more.checks(self.private))
+        self.checks.extend(strayed(self.opened(), self.version))
+        if not of_version(read, self.version):  # or what it read could not be heard
+            empty = self.folder / "empty"
+            empty.mkdir()
+            self.checks.append(once_more.from_nothing(empty))
 
 
 def reload_artifact(
@@ -96,47 +185,34 @@ def reload_artifact(
         opened: the files that this process opened since it was last asked.
     """
     started = time.monotonic()
-    saved, theirs, seal = _saved(version)
-    recipe = saved.recipe if saved else NO_RECIPE
-    private = folder / "copy"
-    private.mkdir()
+    loaded = Loaded(version, artifact, folder, depth, opened)
     tell_of_opens()
-    before = stamps(version) if artifact.format == own.NAME else {}
-    files = copy_and_hash(version, artifact, private, bare=saved is None)
-    _make_importable(recipe, version)
-    arrays, loaded = ArrayWriter(), Loaded()
-    loaded.checks.extend(irregular(version) if saved else ())
+    before = stamps(version) if loaded.own else {}
+    files = copy_and_hash(version, artifact, loaded.private, bare=loaded.saved is None)
+    _make_importable(loaded.recipe, version)
+    loaded.checks.extend(irregular(version) if loaded.saved else ())
     loaded.checks.extend(_location(version))
     loaded.checks.append(_contained(uncontained))
-    try:
-        if saved:
-            compute_as(saved.environment)  # before the user's modules, which may compute while they are imported
-        with _catching_warnings(loaded.warnings):
-            names = declared(recipe, version)
-        limits = read_limits(project_root(version) or version)
-        found = refusals(private / artifact.path, names, limits, meanwhile=lambda: _begin(artifact))
-        refused = [one for one in found if one.code != "nonfinite" or not _infinite(saved)]
-        loaded.checks.extend(_inspected(artifact, refused))
-        trusted = artifact.format == own.NAME and not strict
-        if trusted or HARMLESS.issuperset(finding.code for finding in refused):
-            with quick_walks():
-                _reload(artifact, version, private, folder, saved, theirs, recipe, arrays, loaded, depth, opened)
-            if artifact.format == own.NAME:
-                loaded.checks.append(unchanged(version, before))
+    with quick_walks():
+        try:
+            loaded.load(strict)
+        except ModuleNotFoundError as error:
+            folders = ", ".join(loaded.recipe.code_path) or "no folder"
+            loaded.error = f"{error_line(error)}: looked for in {folders} (`code_path`) and among what is installed"
+        except Exception as error:
+            loaded.error = error_line(error)
         else:
-            loaded.error = "it was not loaded, because inspection refused it"
-    except ModuleNotFoundError as error:
-        folders = ", ".join(recipe.code_path) or "no folder"
-        loaded.error = f"{error_line(error)}: looked for in {folders} (`code_path`) and among what is installed"
-    except Exception as error:
-        loaded.error = error_line(error)
-    arrays.write(out / "arrays.npz")
+            if loaded.model is not None:
+                loaded.checks.extend(_looking(loaded.observe))
+    if loaded.own and not loaded.error:
+        loaded.checks.append(unchanged(version, before))
+    loaded.arrays.write(out / "arrays.npz")
     write_evidence(
         out,
         ReloadedEvidence(
             schema_version=SCHEMA_VERSION,
             artifact=artifact,
-            saved_sha256=seal,
+            saved_sha256=loaded.seal,
             files=files,
             loaded=loaded.observation is not None,
             error=loaded.error,
@@ -154,75 +230,14 @@ def reload_artifact(
     )
 
 
-def _reload(
-    artifact: Artifact,
-    version: Path,
-    private: Path,
-    folder: Path,
-    saved: SavedEvidence | None,
-    theirs: ArrayReader | None,
-    recipe: Recipe,
-    arrays: ArrayWriter,
-    loaded: Loaded,
-    depth: Depth,
-    opened: Callable[[], set[str]],
-) -> None:
-    form = format_named(artifact.format)
-    loaded.stored_config = form.stored_config(private / artifact.path)
-    loaded.stored_variables = form.stored_variables(private / artifact.path)
-    # The private copy holds the very bytes that were hashed, and nothing else is ever loaded: it is at another path when it has
-    # another name. The user's own loader is given the directory that it knows, whose files must stay as they are meanwhile.
-    moved = folder / "moved"
-    first, other = (version, private) if form is own else (private / artifact.path, moved / artifact.path)
-    probe = _probe(version, saved)
-    inputs = as_inputs(probe.x) if probe.rows else None
-    behaves = depth is not Depth.STATE
-    opened()
-    names = names_given()
-    with _catching_warnings(loaded.warnings):
-        try:
-            model = form.load(first, recipe, inputs)
-        finally:
-            # Not before: reading it initialises the devices, which a loader may want to configure.
-            loaded.environment = environment()
-    expected = saved.observation if saved else None
-    random_state = _random_state(saved, theirs) if saved and theirs else {}
-    if isinstance(model, keras.Model):
-        steps = expected.steps if expected and artifact.capability is Capability.RESUME else 0
-        keep = bool(recipe.loader or recipe.builder)  # the user's own code may give the same model again
-        modes = {output.mode for output in expected.outputs} if expected else set[str]()
-        loaded.observation = observe(
-            model,
-            probe,
-            arrays,
-            steps=steps,
-            train=TRAINING in modes,
-            serve=SERVE in modes,
-            behaves=behaves,
-            keep=keep,
-            random_state=random_state,
-        )
-    else:
-        loaded.observation = observe_served(model, first, probe if behaves else Probe(), arrays, expected)
-    code = [project_root(version) or version] if form.NEEDS_BUILDER else []  # the builder's own settings
-    read = opened()
-    loaded.checks.extend(outside(read, loaded.stored_config, version, folder, *code))
-    if not probe.rows or depth is not Depth.AGAIN:
-        return
-    del model  # one at a time is in memory
-    give_back()
-    if form is own:
-        age_otherwise(version, private)
-    else:
-        private.rename(moved)
-    once_more = Again(form, artifact, recipe, probe, loaded.observation, expected, folder, random_state, names)
-    loaded.checks.extend(once_more.checks(other))
-    if form is own:
-        loaded.checks.extend(strayed(opened(), version))
-        if not of_version(read, version):  # or what it read could not be heard
-            empty = folder / "empty"
-            empty.mkdir()
-            loaded.checks.append(once_more.from_nothing(empty))
+def _looking(look: Callable[[], None]) -> Iterator[Check]:
+    """What breaks in looking at a model that did load is no fault of the model, and no pass."""
+    try:
+        look()
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        message = f"it loads, and looking at it broke: {error_line(error)} ({Path(where.filename).name}, line {where.lineno})"
+        yield Check(group=Group.LOAD, subject="observation", tried=Tried.UNCHECKED, message=message)
 
 
 def _begin(artifact: Artifact) -> None:
