@@ -19,11 +19,10 @@ def value_difference(expected: np.ndarray[Any, Any], seen: np.ndarray[Any, Any])
     if expected.dtype.kind in "SU":
         return _NONE if np.array_equal(expected, seen) else None
     a, b = _wide(expected), _wide(seen)
-    if a.dtype.kind in "fc":
-        finite = np.isfinite(a)
-        if not np.array_equal(finite, np.isfinite(b)) or not np.array_equal(a[~finite], b[~finite], equal_nan=True):
-            return None
-        a, b = a[finite], b[finite]
+    finite = np.isfinite(a)
+    if not np.array_equal(finite, np.isfinite(b)) or not np.array_equal(a[~finite], b[~finite], equal_nan=True):
+        return None
+    a, b = a[finite], b[finite]
     if expected.tobytes() == seen.tobytes():
         return _NONE
     with np.errstate(over="ignore"):
@@ -31,7 +30,7 @@ def value_difference(expected: np.ndarray[Any, Any], seen: np.ndarray[Any, Any])
     if not np.isfinite(gap).all():
         return None  # two finite numbers may lie further apart than one number can say
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        relative = np.nan_to_num(gap / np.maximum(np.abs(a), np.abs(b))) if a.size == gap.size else gap
+        relative = np.nan_to_num(gap / np.maximum(np.abs(a), np.abs(b)))
     return Difference(
         max_abs=max(float(gap.max(initial=0.0)), SMALLEST),
         mean_abs=float((gap / max(gap.size, 1)).sum()),

@@ -138,9 +138,7 @@ class DaskEngine:
                 job=job,
                 files=files[job.version],
                 code=code,
-                origin=Origin(url=origin.url, revision=origin.revision, path=str(version.relative_to(root)))
-                if origin and root
-                else None,
+                origin=origin,
                 reloadgate=ours,
                 hash_seeds=self._seeds,
                 variables=variables,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from reloadgate.inspection.archive import members_of
-from reloadgate.inspection.found import Member, RefusedError, Report, Variable
+from reloadgate.inspection.found import RefusedError, Report, Variable
 from reloadgate.inspection.hdf5 import is_finite
 from reloadgate.inspection.limits import Limits
 from reloadgate.inspection.reading import BLOCK, Source
@@ -69,8 +69,3 @@ def inspect_npz(source: Source, limits: Limits, report: Report) -> None:
             report.refuse("extra-member", name, "no array")
         else:
             inspect_npy(member, limits, report, name.removesuffix(".npy"))
-
-
-def inspect_npy_file(source: Source, limits: Limits, report: Report) -> None:
-    report.members.append(Member(path=source.name, size=source.size, stored=source.size))
-    inspect_npy(source, limits, report)

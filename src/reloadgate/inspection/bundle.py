@@ -110,11 +110,11 @@ def _check_tensor(
         itemsize = 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
         if count * itemsize != entry.size:
             raise RefusedError("declared-size", where, f"it declares {count * itemsize} bytes, and {entry.size} are stored")
-        _check_numbers(entry, dtype, itemsize, shard, where, report)
+        _check_numbers(entry, dtype, shard, where, report)
     report.variables.append(Variable(path=name, shape=shape, dtype=dtype))
 
 
-def _check_numbers(entry: Any, dtype: str, itemsize: int, shard: Source, where: str, report: Report) -> None:
+def _check_numbers(entry: Any, dtype: str, shard: Source, where: str, report: Report) -> None:
     crc, finite = 0, True
     for start in range(0, entry.size, BLOCK):
         data = shard.read(entry.offset + start, min(BLOCK, entry.size - start))

@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from reloadgate.inspection import arrays, bundle, checkpoints, keras_archive, legacy, saved_model, weights
@@ -49,7 +50,7 @@ def _look(path: Path, declared: Declared, limits: Limits, report: Report, depth:
         raise RefusedError("unreadable", str(path), f"it cannot be looked at: {error.strerror}") from None
     if stat.S_ISDIR(mode):
         return _directory(path, declared, limits, report, depth)
-    _file(path, declared, limits, report, depth)
+    _file(path, declared, limits, report)
     return []
 
 
@@ -116,8 +117,8 @@ def _several(path: Path, names: set[str], declared: Declared, limits: Limits, re
 
 def _shards(path: Path, limits: Limits) -> set[str]:
     try:
-        source = copied(path, limits)
-        return {name for names in weights.shards_of(source, limits).values() for name in names}
+        with closing(copied(path, limits)) as source:
+            return {name for names in weights.shards_of(source, limits).values() for name in names}
     except RefusedError:
         return set()  # said where the map itself is looked at
 
@@ -131,7 +132,7 @@ def _checkpoint(prefix: Path, limits: Limits, report: Report) -> None:
     )  # fmt: skip
 
 
-def _file(path: Path, declared: Declared, limits: Limits, report: Report, depth: int) -> None:
+def _file(path: Path, declared: Declared, limits: Limits, report: Report) -> None:
     name = path.name
     if name.endswith(".index"):
         return _checkpoint(path.with_name(name.removesuffix(".index")), limits, report)

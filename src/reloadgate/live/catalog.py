@@ -6,7 +6,6 @@ what it was given.
 """
 
 import re
-import tempfile
 from collections.abc import Collection, Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -337,15 +336,13 @@ def _assert_unique(keys: list[str]) -> None:
 
 def assets(model: Any) -> list[tuple[str, bytes]]:
     """What the layers save as asset files (vocabularies and such): storage path with file name, and bytes."""
-    with tempfile.TemporaryDirectory(prefix="reloadgate-assets-") as folder:
-        store = saving_lib.DiskIOStore("assets", mode="w")
-        try:
-            saving_lib._save_state(model, None, store, "", set())
-            root = Path(store.working_dir)
-            return [(path.relative_to(root).as_posix(), path.read_bytes()) for path in sorted(root.rglob("*")) if path.is_file()]
-        finally:
-            store.close()
-            del folder
+    store = saving_lib.DiskIOStore("assets", mode="w")  # in a temporary folder of its own, until it is closed
+    try:
+        saving_lib._save_state(model, None, store, "", set())
+        root = Path(store.working_dir)
+        return [(path.relative_to(root).as_posix(), path.read_bytes()) for path in sorted(root.rglob("*")) if path.is_file()]
+    finally:
+        store.close()
 
 
 def _join(*parts: str) -> str:
