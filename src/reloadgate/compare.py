@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reloadgate.arrays import ArrayReader
 from reloadgate.behaviour_rows import agreement_rows, determinism_rows, prediction_rows, resume_rows
-from reloadgate.comparison import ArtifactFacts, Comparison, ModelComparison, Outcome, Row
+from reloadgate.comparison import HOLDING, ArtifactFacts, Comparison, ModelComparison, Outcome, Row
 from reloadgate.configuration_rows import (
     EXECUTION,
     RETRACED,
@@ -25,6 +25,7 @@ from reloadgate.evidence import (
     PREDICT,
     SERVE,
     STEPS,
+    TO_RESUME,
     TRAINING,
     Artifact,
     Capability,
@@ -65,9 +66,6 @@ LOSING_WARNINGS = ("Skipping variable loading for optimizer", "could not be load
 
 REBUILT = (own.NAME, h5.NAME, *(name for name, form in FORMATS.items() if form.NEEDS_BUILDER))
 """Formats whose architecture the user's own code makes again, or Keras from a configuration in other words."""
-
-TO_RESUME = (Group.COMPILE, Group.OPTIMIZER, Group.RESUME)
-"""Groups of what only training needs."""
 
 
 def compare(subjects: Sequence[Subject], evidence: Path, records: dict[str, VersionRecord] | None = None) -> Comparison:
@@ -237,7 +235,7 @@ def compare_evidence(
     yield from _files(saved, reloaded)
     rows = list(_observed(saved, theirs, reloaded, ours))
     state = [row for row in rows if row.group in OF_STATE]
-    yield from fresh_rows(reloaded, restored=bool(state) and all(row.outcome in HOLDING_STILL for row in state))
+    yield from fresh_rows(reloaded, restored=bool(state) and all(row.outcome in HOLDING for row in state))
     yield from rows
 
 
@@ -276,7 +274,7 @@ def _observed(saved: SavedEvidence, theirs: ArrayReader, reloaded: ReloadedEvide
         yield from compiled
         behaviour += resume_rows(expected, seen, same_graphs) if behaved else ()
     if behaved and reloaded.artifact.format != saved_model.NAME:
-        otherwise = any(row.outcome not in HOLDING_STILL for row in behaviour)
+        otherwise = any(row.outcome not in HOLDING for row in behaviour)
         others = [row for row in settings if row.detail == OTHER_SETTING and row.outcome is Outcome.NOTED]
         yield from unheld_rows(expected, seen, otherwise, same_graphs, others)
     yield from behaviour
@@ -290,8 +288,6 @@ OF_STEPS = tuple(f"untracked/{step}/" for step in STEPS)
 
 OF_STATE = (Group.STRUCTURE, Group.WEIGHTS, Group.ASSETS, Group.OPTIMIZER)
 """Groups of what loading gives back."""
-
-HOLDING_STILL = (Outcome.SAME, Outcome.NOTED, Outcome.SKIPPED, Outcome.NOT_EXERCISED)
 
 
 def _inferring(observation: Observation, form: str = "") -> Observation:

@@ -25,6 +25,10 @@ class Outcome(StrEnum):
     NOTED = "noted"
 
 
+HOLDING = (Outcome.SAME, Outcome.NOTED, Outcome.SKIPPED, Outcome.NOT_EXERCISED)
+"""Outcomes of what is not known to be otherwise."""
+
+
 @noun
 class Difference:
     """How far `seen` is from `expected`; finite numbers only."""

@@ -19,6 +19,7 @@ from reloadgate.rows import (
     short,
     unequal_places,
 )
+from reloadgate.text import snake_case
 
 OWN_SWITCHES = (
     "`trainable` or `dtype` of a Sequential itself came back as another, as Keras 3.15.1 does with every one; its layers have "
@@ -110,9 +111,7 @@ def _is_made_name(layer: Any) -> bool:
     name = layer.get("name") if isinstance(layer, dict) else None
     if not isinstance(name, str) or not isinstance(own := layer.get("config"), dict) or "name" in own:
         return False
-    snake = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", str(layer.get("class_name"))))
-    snake = re.sub("([a-z])([A-Z])", r"\1_\2", snake).lower()
-    return re.fullmatch(rf"{re.escape(snake)}(_\d+)?", name) is not None
+    return re.fullmatch(rf"{re.escape(snake_case(str(layer.get('class_name'))))}(_\d+)?", name) is not None
 
 
 def _renamed(config: Any, names: Mapping[str, str]) -> Any:

@@ -39,6 +39,10 @@ class Group(StrEnum):
     """Of suites of the user's own."""
 
 
+TO_RESUME = (Group.COMPILE, Group.OPTIMIZER, Group.RESUME)
+"""Groups of what only training needs."""
+
+
 class Kind(StrEnum):
     """What a variable is for."""
 
@@ -289,6 +293,11 @@ class Recipe:
     imports: tuple[str, ...]
     code_path: tuple[str, ...]
     """Folders, relative to the project's root where they lie inside it."""
+
+    @property
+    def only_defines(self) -> bool:
+        """Whether the user's code gives nothing but class definitions: no function of theirs makes or loads the model."""
+        return not (self.loader or self.builder)
 
 
 class FormatName(StrEnum):

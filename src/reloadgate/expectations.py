@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from reloadgate.checkpoints import checkpoints
-from reloadgate.comparison import Comparison, Outcome
+from reloadgate.comparison import HOLDING, Comparison, Outcome
 from reloadgate.evidence import Group
 from reloadgate.judge import COMPUTED, tolerance_of
 from reloadgate.nouns import noun
@@ -24,8 +24,6 @@ from reloadgate.tables import TABLES, Line, tables
 from reloadgate.verdict import Status, Verdict
 
 T = TypeVar("T")
-
-HOLDING = (Outcome.SAME, Outcome.NOTED, Outcome.NOT_EXERCISED, Outcome.SKIPPED)
 
 
 @noun

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from reloadgate.comparison import ArtifactFacts, Comparison, Difference, ModelComparison, Outcome, Row
-from reloadgate.evidence import Capability, Group
+from reloadgate.evidence import TO_RESUME, Capability, Group
 from reloadgate.nouns import SCHEMA_VERSION, noun
 from reloadgate.policy import Containment, Location, OwnLoader, Policy, RandomState, Relative
 from reloadgate.remedies import remedy
@@ -29,8 +29,7 @@ ALWAYS = (
     Group.RELOCATION,
     Group.ROUND_TRIP,
 )
-TO_RESUME = (Group.COMPILE, Group.OPTIMIZER, Group.RESUME)
-"""Groups without a single row are groups that nobody looked at."""
+"""Of these, and of those of `TO_RESUME` where it must, a group without a single row is one that nobody looked at."""
 
 
 SAID_IN_ULPS = 10_000

@@ -18,12 +18,10 @@ from reloadgate.evidence import Environment, Group
 from reloadgate.exhibits import Exhibits, ProbeRow
 from reloadgate.nouns import noun, to_dict
 from reloadgate.remedies import unlooked
-from reloadgate.verdict import Finding, ModelVerdict, Status, Verdict, worst, worst_first
+from reloadgate.verdict import BAD, Finding, ModelVerdict, Status, Verdict, worst, worst_first
 
 TOLD = 5
 """Findings of a group that are told in full; the rest stand in the table of all checks."""
-
-BAD = (Status.FAIL, Status.ERROR, Status.UNVERIFIED)
 
 PICTURED = 8
 """Models that pictures are drawn of, worst first: a picture takes a fifth of a second."""

@@ -127,11 +127,9 @@ class Store:
         saved = read_sealed(SavedEvidence, evidence)
         if broken_seals(evidence, saved) or reloaded.saved_sha256 != saved.sha256:
             return False
-        recipe = to_dict(saved.record.recipe)
-        users = {name: value for name, value in recipe.items() if name not in ("imports", "code_path")}
         read = {file.path: file.sha256 for file in reloaded.files}
         now = {path: sha256 for path, sha256 in digests(version).items() if Path(path).parts[0] != EVIDENCE_DIR}
-        return not any(users.values()) and read == now
+        return saved.record.recipe.only_defines and read == now
 
 
 def _may_be_kept(reloaded: ReloadedEvidence) -> bool:

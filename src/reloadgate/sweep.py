@@ -10,7 +10,7 @@ from reloadgate.errors import ReloadgateError, UnreadableRecordError, UsageError
 from reloadgate.evidence import EVIDENCE_DIR, Group, read_saved
 from reloadgate.files import project_root, remove_abandoned, scratch
 from reloadgate.judge import judge
-from reloadgate.nouns import SCHEMA_VERSION, to_dict
+from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.policy import Policy, read_yaml
 from reloadgate.progress import Watch
 from reloadgate.project import PARAMS, PLACE, Subject, declared
@@ -114,10 +114,9 @@ class _Found:
 def _reads_alone(version: Path) -> bool:
     """Whether nothing but class definitions of the user's takes part in the reload."""
     try:
-        recipe = to_dict(read_saved(version / EVIDENCE_DIR)[0].recipe)
+        return read_saved(version / EVIDENCE_DIR)[0].recipe.only_defines
     except UnreadableRecordError:
         return False
-    return not any(value for name, value in recipe.items() if name not in ("imports", "code_path"))
 
 
 def _short(revision: str) -> str:

@@ -1,4 +1,4 @@
-"""Text of others (exceptions, warnings, logs, file names) made fit for one line of a terminal or a report."""
+"""Text of others: exceptions, warnings, logs and file names made fit for one line of a terminal or a report; names of Keras'."""
 
 import re
 
@@ -21,3 +21,10 @@ def error_line(error: BaseException, limit: int = 1000) -> str:
 def unnumbered(name: str) -> str:
     """A name of a log without the numbers that Keras gives names within a process: `dense_5_auc_2` as `dense_auc`."""
     return re.sub(r"_\d+(?=_|$)", "", name)
+
+
+def snake_case(name: str) -> str:
+    """A class as Keras names its layers, before it numbers them: `keras.src.utils.naming.to_snake_case`."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()

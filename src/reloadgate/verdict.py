@@ -21,7 +21,10 @@ class Status(StrEnum):
 
 EXIT_CODES = {Status.PASS: 0, Status.FAIL: 1, Status.UNVERIFIED: 3, Status.ERROR: 3}
 
-_WORST_FIRST = (Status.FAIL, Status.ERROR, Status.UNVERIFIED, Status.PASS)
+BAD = (Status.FAIL, Status.ERROR, Status.UNVERIFIED)
+"""What is no pass, the worst first."""
+
+_WORST_FIRST = (*BAD, Status.PASS)
 """Something that was checked and does not hold outweighs what could not be checked."""
 
 

@@ -8,9 +8,7 @@ from reloadgate.drill.trials import Outcome, Trial
 from reloadgate.evidence import Artifact, Depth, Group
 from reloadgate.policy import Policy
 from reloadgate.remedies import unlooked
-from reloadgate.verdict import Finding, ModelVerdict, Status
-
-BAD = (Status.FAIL, Status.ERROR, Status.UNVERIFIED)
+from reloadgate.verdict import BAD, Finding, ModelVerdict, Status
 
 AGAIN = (Group.ROUND_TRIP, Group.RELOCATION)
 BEYOND = {

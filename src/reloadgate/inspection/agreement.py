@@ -18,10 +18,10 @@ from reloadgate.inspection.expected import (
     own_config,
     policy_dtype,
     shapes_of,
-    snake_case,
 )
 from reloadgate.inspection.found import SAVE_AGAIN, Report, first
 from reloadgate.inspection.hdf5 import stored_dtype
+from reloadgate.text import snake_case
 
 COUNTS = {"bool", "int32", "int64", "uint32", "uint64", "uint8"}
 """What layers store that is no weight: states of seeds, counters."""

@@ -1,6 +1,5 @@
 """What a configuration says that the weights hold: the groups of its layers, and their shapes where Keras' rule is simple."""
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from reloadgate.inspection.declared import classes, stored_as
 from reloadgate.inspection.documents import walk
 from reloadgate.nouns import noun
+from reloadgate.text import snake_case
 
 Shape = tuple[int, ...]
 CONTAINERS = {("keras", "Sequential"), ("keras.models", "Sequential"), ("keras.src.models.functional", "Functional"),
@@ -69,13 +69,6 @@ def layers_of(root: dict[str, Any], prefix: str = "") -> Iterator[Expected]:
 
 def is_container(root: dict[str, Any]) -> bool:
     return (root.get("module"), root.get("class_name")) in CONTAINERS
-
-
-def snake_case(name: str) -> str:
-    """As `keras.src.utils.naming.to_snake_case`."""
-    name = re.sub(r"\W+", "", name)
-    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 def policy_dtype(policy: Any) -> str | None:

@@ -135,7 +135,7 @@ class Loaded:
                 train=TRAINING in modes,
                 serve=SERVE in modes,
                 behaves=behaves,
-                keep=bool(self.recipe.loader or self.recipe.builder),  # the user's own code may give the same model again
+                keep=not self.recipe.only_defines,  # the user's own code may give the same model again
                 random_state=random_state,
             )
         else:
