@@ -11,6 +11,7 @@ import pytest
 from builders import build, comparison
 from conftest import ROOT
 from reloadgate import expectations, extras
+from reloadgate.engine import DaskEngine
 from reloadgate.errors import UsageError
 from reloadgate.policy import Policy
 from reloadgate.verifying import verify
@@ -37,6 +38,15 @@ def test_a_reload_without_tensorflow_is_no_verdict_about_the_model(tmp_path: Pat
 def test_expectations_without_great_expectations_say_what_to_install() -> None:
     with pytest.raises(UsageError, match=r'pip install "reloadgate\[expectations\]"'):
         expectations.check(comparison(), Policy())
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_cluster_without_dask_says_what_to_install() -> None:
+    with (
+        pytest.raises(UsageError, match=r'the engine dask needs distributed: pip install "reloadgate\[dask\]"'),
+        DaskEngine("tcp://127.0.0.1:1"),
+    ):
+        pass
 
 
 def test_what_is_named_is_what_the_package_offers() -> None:

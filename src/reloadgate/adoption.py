@@ -15,7 +15,7 @@ from reloadgate.adoption_texts import DVCIGNORE, GITHUB, GITIGNORE, GITIGNORE_OF
 from reloadgate.engine.jobs import EngineSettings
 from reloadgate.errors import UsageError
 from reloadgate.files import write_atomically
-from reloadgate.inspection import limits_from
+from reloadgate.inspection import Limits
 from reloadgate.nouns import noun
 from reloadgate.pipelines import Files, demand_disjoint, filled, items_of, pipelines, resolved, values_of
 from reloadgate.policy import policy_from
@@ -246,7 +246,7 @@ def _demand_settings(params: Any) -> None:
     try:
         policy_from(section(params, "policy"))
         strictly(EngineSettings, section(params, "engine"), "engine")
-        limits_from(section(params, "inspect"))
+        strictly(Limits, section(params, "inspect"), "inspect")
     except UsageError as error:
         raise UsageError(
             f"{error}. reloadgate reads `policy`, `engine` and `inspect` of params.yaml: mend it there, or rename the section "

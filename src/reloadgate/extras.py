@@ -12,6 +12,7 @@ EXTRAS = {
     "expectations": ("great_expectations", "pandas"),
     "pictures": ("matplotlib",),
     "registry": ("gto",),
+    "dask": ("distributed",),
     "sign": ("model_signing",),
 }
 """What an extra brings, as it is imported."""

@@ -12,9 +12,10 @@ from reloadgate.errors import UnreadableRecordError, UsageError
 from reloadgate.evidence import EVIDENCE_DIR, Artifact, File, SavedEvidence, read_sealed
 from reloadgate.files import project_root, remove_abandoned
 from reloadgate.formats import artifacts_in
-from reloadgate.inspection import Limits, limits_from
+from reloadgate.inspection import Limits
 from reloadgate.nouns import SCHEMA_VERSION, digest, noun, read_record, to_dict, write_json
 from reloadgate.policy import Policy, policy_from, read_yaml
+from reloadgate.settings import strictly
 
 PARAMS = Path("params.yaml")
 MODELS = Path("models")
@@ -131,7 +132,7 @@ def read_section(name: str, over: Mapping[str, Any] | None = None) -> dict[str, 
 def read_limits(project: Path = Path()) -> Limits:
     """The limits of inspection of a project's `params.yaml`, the default where it sets none."""
     params = project / PARAMS
-    return limits_from(section(read_yaml(params) if params.exists() else {}, "inspect"))
+    return strictly(Limits, section(read_yaml(params) if params.exists() else {}, "inspect"), "inspect")
 
 
 def section(params: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 from reloadgate.engine.jobs import End, Job, ignore
 from reloadgate.engine.worker import Done, Origin, Task, package_digest, run
 from reloadgate.errors import EngineError, UsageError
+from reloadgate.extras import need
 from reloadgate.files import digests, project_root, sha256_file
 from reloadgate.nouns import from_dict, to_dict
 from reloadgate.revisions import git
@@ -47,10 +48,9 @@ class DaskEngine:
         self._client: Any = None
 
     def __enter__(self) -> "DaskEngine":
-        try:
-            from distributed import Client
-        except ImportError:
-            raise UsageError("the engine dask needs Dask: pip install 'reloadgate[dask]'") from None
+        need("dask", "the engine dask")
+        from distributed import Client
+
         try:
             self._client = Client(self._scheduler, timeout=REACHED, set_as_default=False)
         except (OSError, ValueError) as error:

@@ -22,10 +22,10 @@ from pathlib import Path
 from reloadgate.errors import EngineError
 from reloadgate.files import remove_abandoned
 from reloadgate.inspection.found import Finding, Inspected
-from reloadgate.inspection.limits import Limits, limits_from
+from reloadgate.inspection.limits import Limits
 from reloadgate.nouns import from_dict, to_dict
 
-__all__ = ["Finding", "Inspected", "Limits", "inspect", "limits_from", "refusals"]
+__all__ = ["Finding", "Inspected", "Limits", "inspect", "refusals"]
 
 KEPT = ("PATH", "TMPDIR", "LANG", "LC_ALL", "SYSTEMROOT")
 

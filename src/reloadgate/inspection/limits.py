@@ -1,11 +1,7 @@
 """What an artifact may be: set by the user in `params.yaml`, section `inspect`, never by the artifact."""
 
 import dataclasses
-import difflib
-from collections.abc import Mapping
-from typing import Any
 
-from reloadgate.errors import UsageError
 from reloadgate.nouns import noun
 
 MIB = 1 << 20
@@ -50,24 +46,3 @@ class Limits:
         for field in dataclasses.fields(self):
             if field.name != "operations" and getattr(self, field.name) <= 0:
                 raise ValueError(f"{field.name} is {getattr(self, field.name)}, and a limit is above 0")
-
-
-def limits_from(settings: Mapping[str, Any] | None) -> Limits:
-    """The limits of a mapping; what it does not name is the default.
-
-    Raises:
-        UsageError: an unknown key (with a "did you mean"), or a value that is no whole number above 0.
-    """
-    known = [field.name for field in dataclasses.fields(Limits)]
-    for key, value in (settings or {}).items():
-        if key not in known:
-            close = difflib.get_close_matches(str(key), known, n=1, cutoff=0.4)
-            hint = f"did you mean {close[0]}?" if close else f"it knows {', '.join(known)}"
-            raise UsageError(f"inspect: there is no setting {key}; {hint}")
-        if key == "operations":
-            if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-                raise UsageError(f"inspect: operations: a list of names, such as [AcmeMoments], not {value!r}")
-        elif isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-            raise UsageError(f"inspect: {key}: a limit is a whole number above 0, not {value!r}")
-    given = dict(settings or {})
-    return Limits(**given | {"operations": tuple(given.get("operations", ()))})
