@@ -1,6 +1,7 @@
 """The documentation: it builds without the network, asks nobody for anything, and what it says to type is understood."""
 
 import ast
+import dataclasses
 import inspect
 import os
 import re
@@ -8,7 +9,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer
@@ -19,8 +20,9 @@ from conftest import ROOT
 from reloadgate.cli import app
 from reloadgate.engine import EngineSettings
 from reloadgate.evidence import Group
+from reloadgate.inspection import Limits
 from reloadgate.page import explanations
-from reloadgate.policy import policy_from
+from reloadgate.policy import Policy, policy_from
 from reloadgate.settings import strictly
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").glob("*/README.md"))]
@@ -31,6 +33,27 @@ def blocks(kind: str) -> list[tuple[str, str]]:
     """Every block of a kind, with the page that it stands in."""
     pattern = re.compile(rf"^```{kind}\n(.*?)^```$", re.DOTALL | re.MULTILINE)
     return [(page.relative_to(ROOT).as_posix(), block) for page in PAGES for block in pattern.findall(page.read_text())]
+
+
+def test_every_module_has_an_owner() -> None:
+    package, named = ROOT / "src/reloadgate", set[Path]()
+    for line in (ROOT / "docs/files.md").read_text().splitlines():
+        folder = package
+        for name in re.findall(r"`([^`]+)`", line.split("|")[1] if line.startswith("|") else ""):
+            name = name.removeprefix("src/reloadgate/")
+            named |= {package / name, folder / name}
+            folder = (package / name).parent if "/" in name else folder
+    for path in package.rglob("*.py"):
+        if ast.parse(path.read_text()).body[1:]:  # more than what it is for
+            assert not named.isdisjoint({path, *path.parents} - {package}), f"docs/files.md says nothing of {path}"
+
+
+def test_every_section_of_settings_is_shown() -> None:
+    shown = set(re.findall(r"^::: (\S+)$", (ROOT / "docs/settings.md").read_text(), re.MULTILINE))
+    for section in (Policy, EngineSettings, Limits):
+        within = [one for field in dataclasses.fields(section) for one in (field.type, *get_args(field.type))]
+        for noun in (section, *filter(dataclasses.is_dataclass, within)):
+            assert f"{noun.__module__}.{noun.__qualname__}" in shown
 
 
 def test_every_command_that_is_shown_is_one_with_these_arguments() -> None:

@@ -19,7 +19,7 @@ The package, from the top down; each layer knows only those below it.
     drift                how far a version is from another revision's: information, and no verdict
     reuse                evidence of earlier reloads, where everything it came from is the same
     adoption             `init`: what a repository needs, put beside what is there, by `insertion`
-    engine, live         where reloads run; the observer, the only code besides `formats` that imports Keras
+    engine, live         where reloads run; the observer, the only code besides `formats` and `callbacks` that imports Keras
     formats, project     the forms of an artifact; what `params.yaml` and the records name
     inspection                                what an artifact is, before anything loads it: no TensorFlow, nothing of it runs
     evidence, comparison, policy, verdict, probe, arrays      nouns: frozen, strict when read

@@ -1,1 +1,1 @@
-"""Looking at a live Keras model without changing it. The only modules, with `formats`, that import Keras and TensorFlow."""
+"""Looking at a live Keras model without changing it. Only this, `formats` and `callbacks` import Keras and TensorFlow."""
