@@ -423,6 +423,19 @@ def test_what_only_a_test_step_uses_is_missed_where_it_is_lost(keras: Any, model
     assert found == {"val_scaled per step", "model.scale", "test step constants"}
 
 
+def test_a_class_without_the_test_step_of_the_saved_one_takes_keras_own(
+    keras: Any, models: Any, tmp_path: Path, check: Check
+) -> None:
+    """Of a model whose test step is Keras' own none is observed, but where the evidence has one to hold it against."""
+    model, batch = models.subclassed(models.CallingOn), models.data("plain")
+    model.fit(*batch, verbose=0)
+    options: dict[str, Any] = {"builder": "models:subclassed", "imports": ("models",), "code_path": (str(HERE),)}
+    reloadgate.save(model, tmp_path / "1", probe=batch, formats=("weights",), location="any", **options)
+    verdict = check(tmp_path / "1")
+    assert verdict.status is Status.PASS, failing(verdict)
+    assert "val_loss per step" in {f.row.subject for f in verdict.of(Status.PASS)}
+
+
 def test_a_test_step_that_does_not_take_the_probe_is_told(keras: Any, models: Any, tmp_path: Path, check: Check) -> None:
     model, batch = models.scaling(models.Demanding), models.data("scaling")
     model.fit(*batch, epochs=1, verbose=0)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from reloadgate.arrays import Array
 from reloadgate.comparison import Outcome, Row
-from reloadgate.evidence import CALL, PREDICT, SERVE, TRAIN_STEP, Group, Kind, Observation, Output
+from reloadgate.evidence import CALL, OF_A_TEST, PREDICT, SERVE, TRAIN_STEP, Group, Kind, Observation, Output
 from reloadgate.rows import Side, advanced, array_row, is_rate_in_other_dtype, rate_row, row_of, short
 from reloadgate.text import unnumbered
 
@@ -139,10 +139,6 @@ def resume_rows(expected: Side, seen: Side, same_graphs: bool) -> Iterator[Row]:
     for attribute in sorted({*then.moved_attributes, *now.moved_attributes}):
         detail = "a Python attribute that the steps move: no artifact holds it"
         yield row_of(Group.RESUME, attribute, Outcome.NOTED, detail=detail)
-
-
-OF_A_TEST = "val_"
-"""What the names of logs of a test step begin with."""
 
 
 def _renumbered(then: Collection[str], now: Collection[str]) -> dict[str, str]:

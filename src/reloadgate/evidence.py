@@ -193,6 +193,10 @@ class Optimizer:
     """Whether it had its slots before the observer built it."""
 
 
+OF_A_TEST = "val_"
+"""What the names of logs of a test step begin with."""
+
+
 @noun
 class Log:
     """One value that the model logs (loss, a metric) at every resumed step: float64, shape (steps,)."""

@@ -36,9 +36,11 @@ class Behaviour:
         random_state: RandomState,
         training: Callable[[], AbstractContextManager[None]],
         watching: bool,
+        tests: bool,
     ) -> None:
         self.look, self.state, self.listed, self.random_state = look, state, listed, random_state
         self.training, self.watching, self.reached = training, watching, Reached()
+        self.tests = tests or _own(look.model, OF_TESTS)
         self.others: dict[str, list[tuple[Any, Any]]] = {TRAIN_STEP: [], TEST_STEP: []}
 
     def set_random_state(self) -> None:
@@ -187,8 +189,8 @@ class Behaviour:
                     run.logs.setdefault(name, []).append(_mean(value))
         for entry in self.listed.entries:
             run.finals[entry.key] = self.look.arrays.put(f"after{number or ''}/{entry.key}", read(entry.variable))
-        tests, tested = _own(model, OF_TESTS), list[Graph]()
-        if tests:
+        tested = list[Graph]()
+        if self.tests:
             with self._others(TEST_STEP, number == 0), step_graphs(model, self._names, TEST_STEP) as tested:
                 run.logs |= self._tested(given)
         for key, variable, _ in self._besides():
@@ -199,7 +201,7 @@ class Behaviour:
             with contextlib.suppress(Exception), step_graphs(model, self._names) as run.graphs:
                 trace_step(model, batch)
             with contextlib.suppress(Exception), step_graphs(model, self._names, TEST_STEP) as tested:
-                if tests:
+                if self.tests:
                     trace_step(model, batch, TEST_STEP)
             self.state.attributes.put_back()
         run.graphs = [*run.graphs, *tested]

@@ -19,6 +19,7 @@ from reloadgate.arrays import ArrayReader, ArrayWriter
 from reloadgate.errors import UnreadableRecordError
 from reloadgate.evidence import (
     EVIDENCE_DIR,
+    OF_A_TEST,
     SERVE,
     TRAINING,
     Artifact,
@@ -134,6 +135,7 @@ class Loaded:
                 steps=expected.steps if expected and self.artifact.capability is Capability.RESUME else 0,
                 train=TRAINING in modes,
                 serve=SERVE in modes,
+                tests=any(log.name.startswith(OF_A_TEST) for log in expected.logs) if expected else False,
                 behaves=behaves,
                 keep=not self.recipe.only_defines,  # the user's own code may give the same model again
                 random_state=random_state,

@@ -62,6 +62,7 @@ def observe(
     steps: int,
     train: bool,
     serve: bool,
+    tests: bool = False,
     behaves: bool = True,
     repeat: bool = False,
     keep: bool = True,
@@ -77,6 +78,7 @@ def observe(
         steps: how many training steps to resume on the probe, as one batch.
         train: let it predict as it does in training too.
         serve: let it predict as an export of it would too.
+        tests: let it take a test step too, as a model with one of its own always does.
         behaves: let it predict and take the steps; otherwise what it holds is all that is looked at.
         repeat: take the steps twice and measure the noise floor, and watch which units the probe activates (the saved side).
         keep: leave the model bit for bit as it was; otherwise what formats store of it is gone afterwards, and never in memory
@@ -119,7 +121,7 @@ def observe(
         digesting = beside.submit(shown.digests)
         kept, metrics = tuple(_assets(look, listed)), tuple(_metrics(look))
         optimizers = tuple(_optimizer(look, path, o, listed, was_built.get(id(o), False)) for path, o in listed.optimizers)
-        behaviour = Behaviour(look, state, listed, random_state or {}, training, watching=repeat)
+        behaviour = Behaviour(look, state, listed, random_state or {}, training, watching=repeat, tests=tests)
         outputs, runs = tuple(behaviour.called()) if behaves else (), list[Run]()
         rest = plain(others(model, listed, things), reading)
         attributes += [one for one in rest if one.argument]  # a build may settle what is None
