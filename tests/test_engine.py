@@ -19,8 +19,9 @@ from reloadgate.errors import EngineError
 from reloadgate.evidence import EVIDENCE_DIR, Group, ReloadedEvidence, read_saved, read_sealed
 from reloadgate.files import sha256_file
 from reloadgate.nouns import read_json
-from reloadgate.policy import Policy
+from reloadgate.policy import Policy, policy_from
 from reloadgate.project import Subject
+from reloadgate.recording import RESUMED_STEPS
 from reloadgate.reload import artifacts_of
 from reloadgate.surroundings import fresh
 from reloadgate.verdict import Status
@@ -29,6 +30,8 @@ from reloadgate.verifying import verify, verify_all
 pytestmark = pytest.mark.keras
 
 NO_LIMITS = Limits()
+INFERRING = policy_from({"location": "any", "requires": {"version": "infer", "own": "infer"}})
+"""Where no step is asked for."""
 
 CODE = """
 import json, os, signal, sys, time
@@ -100,7 +103,7 @@ def starts(directory):
     import subprocess
     started = subprocess.Popen(["sleep", "600"])
     (directory.parent / "started").write_text(str(started.pid))
-    hangs(directory)
+    grows(directory)
 
 def announces(directory):
     (directory.parent / "pipe").write_text(str(os.getpid()))
@@ -137,14 +140,14 @@ def small(keras: Any) -> tuple[Any, tuple[np.ndarray, np.ndarray]]:
     return model, probe
 
 
-def own_version(keras: Any, folder: Path, loader: str) -> Path:
-    """A version that a function of `loaders.py` reads."""
+def own_version(keras: Any, folder: Path, loader: str, steps: int = 0) -> Path:
+    """A version that a function of `loaders.py` reads; without resumed steps, which take the longest to record and to reload."""
     model, probe = small(keras)
     version = folder / loader / "1"
     version.mkdir(parents=True)
     (folder / "loaders.py").write_text(CODE)
     model.save(version / "model.keras")
-    return reloadgate.record(model, version, probe=probe, loader=f"loaders:{loader}", code_path=(str(folder),))
+    return reloadgate.record(model, version, probe=probe, loader=f"loaders:{loader}", code_path=(str(folder),), steps=steps)
 
 
 def messages(verdict: reloadgate.verifying.Verdict) -> str:
@@ -153,7 +156,7 @@ def messages(verdict: reloadgate.verifying.Verdict) -> str:
 
 @pytest.mark.parametrize("loader", ["load", "same"])
 def test_a_users_own_loader_passes_and_may_give_the_same_model_again(loader: str, keras: Any, check: Any, tmp_path: Path) -> None:
-    verdict = check(own_version(keras, tmp_path, loader))
+    verdict = check(own_version(keras, tmp_path, loader, RESUMED_STEPS))
     assert verdict.exit_code == 0, messages(verdict)
 
 
@@ -206,7 +209,7 @@ def test_containment_is_a_row(keras: Any, check: Any, tmp_path: Path, monkeypatc
 
 
 def test_a_file_that_was_another_while_the_users_loader_ran_is_noticed(keras: Any, check: Any, tmp_path: Path) -> None:
-    verdict = check(own_version(keras, tmp_path, "swaps"))
+    verdict = check(own_version(keras, tmp_path, "swaps"), INFERRING)
     assert verdict.status is Status.UNVERIFIED
     assert "changed while the loader ran" in messages(verdict)
 
@@ -222,9 +225,9 @@ def test_what_is_loaded_is_what_was_hashed(keras: Any, check: Any, tmp_path: Pat
     model, probe = small(keras)
     (tmp_path / "swapper.py").write_text(SWAPS)
     version = reloadgate.save(
-        model, tmp_path / "m/1", probe=probe, location="any", imports=("swapper",), code_path=(str(tmp_path),)
+        model, tmp_path / "m/1", probe=probe, steps=0, location="any", imports=("swapper",), code_path=(str(tmp_path),)
     )
-    verdict = check(version)
+    verdict = check(version, INFERRING)
     assert (version / "model.keras").read_bytes() == b"what somebody puts there"
     assert verdict.exit_code == 0, messages(verdict)
     assert verdict.models[0].files["model.keras"]["model.keras"] != sha256_file(version / "model.keras")[0]
@@ -256,11 +259,9 @@ def test_what_breaks_in_looking_at_a_model_that_loads_is_no_fault_of_the_model_a
     assert "no fault of the model" in finding.remedy
 
 
-def test_a_child_that_crashes_is_a_row_and_the_others_go_on(
-    keras: Any, engine: LocalEngine, anywhere: Policy, tmp_path: Path
-) -> None:
+def test_a_child_that_crashes_is_a_row_and_the_others_go_on(keras: Any, engine: LocalEngine, tmp_path: Path) -> None:
     subjects = [Subject(name=name, path=str(own_version(keras, tmp_path, name))) for name in ("crashes", "load", "wrong")]
-    _, verdict = verify_all(subjects, anywhere, engine)
+    _, verdict = verify_all(subjects, INFERRING, engine)
     statuses = {model.model: model.status for model in verdict.models}
     assert statuses == {"crashes": Status.FAIL, "load": Status.PASS, "wrong": Status.FAIL}
     assert "killed by signal 11" in messages(verdict)
@@ -270,8 +271,8 @@ def test_a_child_that_crashes_is_a_row_and_the_others_go_on(
 @pytest.mark.parametrize(
     ("loader", "limits", "reason"),
     [
-        ("hangs", {"wall_seconds": 2.0}, "stopped after 2 s"),
-        ("spins", {"cpu_seconds": 2}, "stopped after 2 s of processor time"),
+        ("hangs", {"wall_seconds": 0.5}, "stopped after 0.5 s"),
+        ("spins", {"cpu_seconds": 1}, "stopped after 1 s of processor time"),
         ("grows", {"memory_mib": 1200}, "stopped when it took more than 1200 MiB of memory"),
     ],
 )
@@ -295,7 +296,7 @@ def test_memory_that_is_freed_goes_back_to_the_system(keras: Any, engine: LocalE
 
 def test_what_a_child_started_is_stopped_with_it(keras: Any, engine: LocalEngine, tmp_path: Path) -> None:
     version = own_version(keras, tmp_path, "starts")
-    (end,) = engine.run([one_job(version, tmp_path / "out", Limits(wall_seconds=4.0))])
+    (end,) = engine.run([one_job(version, tmp_path / "out", Limits(memory_mib=1200))])
     assert end.stopped
     started = int((version.parent / "started").read_text())
     assert not psutil.pid_exists(started) or psutil.Process(started).status() == psutil.STATUS_ZOMBIE
