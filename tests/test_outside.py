@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import reloadgate
+from reloadgate.policy import policy_from
 from reloadgate.verdict import Status, Verdict
 
 pytestmark = pytest.mark.keras
@@ -87,6 +88,15 @@ CODE = """
 """
 
 
+INFERRING = policy_from({"location": "any", "requires": {"version": "infer", "own": "infer"}})
+"""What is read, is read before any step: none is recorded."""
+
+
+@pytest.fixture
+def check(check: Check) -> Check:
+    return lambda version: check(version, INFERRING)
+
+
 LOADERS = ("contained", "numbered", "reaching", "strayed", "unheard")
 READ = ("checkpoint.index", "copied.txt", "hdf5.h5", "python.txt", "rows.db", "tensorflow.txt")
 
@@ -113,7 +123,7 @@ def folder(keras: Any, models: Any, tmp_path_factory: pytest.TempPathFactory) ->
         (folder / loader / "1").mkdir(parents=True)
         model.save(folder / loader / "1/model.keras")
         code = (str(folder), str(HERE))
-        reloadgate.record(model, folder / loader / "1", probe=batch, loader=f"loaders:{loader}", code_path=code)
+        reloadgate.record(model, folder / loader / "1", probe=batch, loader=f"loaders:{loader}", code_path=code, steps=0)
     return folder
 
 
@@ -148,7 +158,7 @@ def test_a_file_that_the_configuration_names_is_named_though_nobody_hears_it_rea
     model.compile("sgd", "mse")
     model.fit(*batch, verbose=0)
     code = (str(folder), str(HERE))
-    reloadgate.save(model, folder / "named/1", probe=batch, imports=("loaders",), code_path=code, location="any")
+    reloadgate.save(model, folder / "named/1", probe=batch, imports=("loaders",), code_path=code, location="any", steps=0)
     found = [(f.row.group, f.row.subject) for f in check(folder / "named/1").of(Status.UNVERIFIED)]
     assert found == [("relocation", path)]
 
@@ -179,7 +189,7 @@ def test_a_loader_that_gives_the_model_without_the_version_fails(
     version.mkdir(parents=True)
     model.save(version / "model.keras")
     code = (str(folder), str(HERE))
-    reloadgate.record(model, version, probe=models.data("plain"), loader="loaders:retrained", code_path=code)
+    reloadgate.record(model, version, probe=models.data("plain"), loader="loaders:retrained", code_path=code, steps=0)
     (found,) = check(version).of(Status.FAIL)
     assert (found.row.group, found.row.subject) == ("relocation", "an empty directory")
     assert "fail where nothing is" in found.remedy
@@ -195,7 +205,7 @@ def test_a_loader_that_takes_the_file_that_was_changed_last_fails(
     model.save(version / ("older.keras" if last == "model" else "model.keras"))
     model.fit(*batch, verbose=0)
     model.save(version / f"{last}.keras")
-    reloadgate.record(model, version, probe=batch, loader="loaders:latest", code_path=(str(folder), str(HERE)))
+    reloadgate.record(model, version, probe=batch, loader="loaders:latest", code_path=(str(folder), str(HERE)), steps=0)
     (found,) = check(version).of(Status.FAIL)
     assert (found.row.group, found.row.subject) == ("relocation", "model")
     assert "choose by name or number" in found.remedy
