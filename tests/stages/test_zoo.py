@@ -1,22 +1,18 @@
-"""The sample models: trained twice they are the same bits, and the gate passes them.
+"""The sample models: trained twice they are the same bits.
 
-Every one is trained for an epoch on rows of its own table; how good they become is held where the pipeline runs whole.
+Every one is trained for an epoch on rows of its own table; that the gate passes them is held where the pipeline runs whole.
 """
 
 import ast
 import subprocess
 import sys
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-import reloadgate
 from conftest import ROOT
 from reloadgate.probe import Probe, map_leaves
-from reloadgate.verdict import Status, Verdict
 from stages import zoo
 from stages.datasets import DATASETS, split
 from stages.settings import Settings as Prepare
@@ -62,9 +58,7 @@ def trained(keras: Any, name: str, train: Probe) -> Any:
 
 
 @pytest.mark.parametrize("name", ["wine", "parity", "languages", "weather"])
-def test_training_twice_gives_the_same_bits_and_the_gate_passes_them(
-    name: str, keras: Any, frames: dict[str, Any], check: Callable[..., Verdict], tmp_path: Path
-) -> None:
+def test_training_twice_gives_the_same_bits(name: str, keras: Any, frames: dict[str, Any]) -> None:
     import tensorflow as tf
     from tensorflow.python.framework import config as tf_config
 
@@ -77,9 +71,3 @@ def test_training_twice_gives_the_same_bits_and_the_gate_passes_them(
         tf_config.disable_op_determinism()
     states = [[np.asarray(v.value).tobytes() for v in (*m.variables, *m.optimizer.variables)] for m in (first, second)]
     assert states[0] == states[1]
-    version = reloadgate.save(
-        second, tmp_path / "models" / name / "1.0.0", probe=samples["probe"], imports=(zoo.module_of(name),),
-        code_path=(str(ROOT),), location="any",
-    )  # fmt: skip
-    verdict = check(version)
-    assert verdict.exit_code == 0, [f.message for f in verdict.of(Status.FAIL, Status.UNVERIFIED)]
