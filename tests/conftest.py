@@ -1,5 +1,6 @@
 """What the tests share: one warm engine, and real trained model versions."""
 
+import fcntl
 import shutil
 import sys
 from collections import Counter
@@ -88,23 +89,35 @@ def tables() -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 @pytest.fixture(scope="session")
-def trained(keras: Any, tables: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A version of each sample model, trained for two epochs on the real tables. Never change them: copy."""
+def trained(keras: Any, tables: Any, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> dict[str, Path]:
+    """A version of each sample model, trained for two epochs on the real tables. Never change them: copy.
+
+    The first worker of pytest-xdist that asks makes them, for all.
+    """
+    alone = worker_id == "master"
+    folder = tmp_path_factory.mktemp("trained") if alone else tmp_path_factory.getbasetemp().parent / "trained"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        versions = {name: folder / "models" / name / "1.0.0" for name in tables}
+        if not all(version.exists() for version in versions.values()):
+            _train(versions, keras, tables, folder / "records")
+    return versions
+
+
+def _train(versions: dict[str, Path], keras: Any, tables: Any, records: Path) -> None:
     import reloadgate
     from stages import zoo
 
-    folder = tmp_path_factory.mktemp("trained")
-    versions = {}
     for name, (x, y) in tables.items():
         settings = zoo.Settings(version="1.0.0", seed=1, epochs=8, batch_size=32, learning_rate=0.002)
         keras.utils.set_random_seed(settings.seed)
         model = zoo.build(name, settings, x, y)
         model.fit(x, y, batch_size=settings.batch_size, epochs=2, verbose=0)
-        versions[name] = reloadgate.save(
-            model, folder / "models" / name / "1.0.0", probe=(x[:48], y[:48]), imports=(zoo.module_of(name),), location="any",
-            code_path=(str(ROOT),), records=folder / "records",
+        reloadgate.save(
+            model, versions[name], probe=(x[:48], y[:48]), imports=(zoo.module_of(name),), location="any",
+            code_path=(str(ROOT),), records=records,
         )  # fmt: skip
-    return versions
 
 
 @pytest.fixture
