@@ -5,16 +5,21 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from reloadgate.compare import compare
 from reloadgate.engine import LocalEngine
+from reloadgate.evidence import Depth
+from reloadgate.judge import judge
 from reloadgate.policy import Policy, policy_from
+from reloadgate.reload import reload
 from reloadgate.verdict import Verdict
-from reloadgate.verifying import verify
+from reloadgate.verifying import subject_of, verify
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -52,6 +57,22 @@ def anywhere() -> Policy:
 def check(engine: LocalEngine, anywhere: Policy) -> Callable[..., Verdict]:
     """`verify` in the warm engine."""
     return lambda version, policy=anywhere: verify(version, policy=policy, engine=engine)
+
+
+@pytest.fixture
+def look(engine: LocalEngine, anywhere: Policy, tmp_path: Path) -> Callable[..., Verdict]:
+    """`check` of no more than what loads and what it holds, in a third of the time: for what must fail by that alone.
+
+    Of predictions and resumed steps the verdict says that nobody looked at them.
+    """
+
+    def look_at(version: Path, policy: Policy = anywhere) -> Verdict:
+        subjects, evidence = [subject_of(version)], tmp_path / "looked at"
+        for _ in reload(subjects, evidence, lambda seeds: nullcontext(engine), depth=Depth.STATE):
+            pass
+        return judge(compare(subjects, evidence), policy)
+
+    return look_at
 
 
 @pytest.fixture(scope="session")

@@ -144,3 +144,5 @@ ARTIFACT_DAMAGES: dict[str, tuple[str, Damage, str, str]] = {
     "empty": ("digits", empty, "inspect", "it has no bytes"),
     "another model's file": ("digits", another_models_file, "structure", "diabetes"),
 }
+TO_DIGESTS = ("one weight moved by one ULP", "optimizer group removed", "empty")
+"""Where only digests are asked, the others are no other: bytes, a member, and no bytes at all."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import reloadgate
-from damages import ARTIFACT_DAMAGES, reseal
+from damages import ARTIFACT_DAMAGES, TO_DIGESTS, reseal
 from reloadgate.evidence import EVIDENCE_DIR
 from reloadgate.verdict import Status, Verdict
 
@@ -32,7 +32,7 @@ def test_a_version_that_nobody_touched_passes(name: str, copy_of: CopyOf, check:
     }
 
 
-@pytest.mark.parametrize("what", ARTIFACT_DAMAGES)
+@pytest.mark.parametrize("what", TO_DIGESTS)
 def test_a_damaged_artifact_fails_by_its_digest_and_by_what_differs(what: str, copy_of: CopyOf, check: Check) -> None:
     name, damage, group, part = ARTIFACT_DAMAGES[what]
     version, _ = copy_of(name), copy_of("diabetes" if name == "digits" else "digits")
@@ -44,12 +44,12 @@ def test_a_damaged_artifact_fails_by_its_digest_and_by_what_differs(what: str, c
 
 
 @pytest.mark.parametrize("what", ARTIFACT_DAMAGES)
-def test_a_damage_that_the_save_itself_made_is_caught_by_the_row_of_its_kind(what: str, copy_of: CopyOf, check: Check) -> None:
+def test_a_damage_that_the_save_itself_made_is_caught_by_the_row_of_its_kind(what: str, copy_of: CopyOf, look: Check) -> None:
     name, damage, group, part = ARTIFACT_DAMAGES[what]
     version, _ = copy_of(name), copy_of("diabetes" if name == "digits" else "digits")
     damage(version)
     reseal(version)
-    verdict = check(version)
+    verdict = look(version)
     assert verdict.exit_code == 1
     assert not failed(verdict, "integrity")
     assert not failed(verdict, "evidence")
@@ -70,7 +70,7 @@ def test_moments_lost_show_in_the_resumed_steps_and_not_in_the_predictions(copy_
 
 
 @pytest.mark.parametrize("prefix", ["predict/", "log/loss"])
-def test_recorded_predictions_or_losses_that_were_altered_fail_by_digest(prefix: str, copy_of: CopyOf, check: Check) -> None:
+def test_recorded_predictions_or_losses_that_were_altered_fail_by_digest(prefix: str, copy_of: CopyOf, look: Check) -> None:
     version = copy_of("digits")
     path = version / EVIDENCE_DIR / "arrays.npz"
     with np.load(path) as npz:
@@ -78,7 +78,7 @@ def test_recorded_predictions_or_losses_that_were_altered_fail_by_digest(prefix:
     name = next(name for name in arrays if name.startswith(prefix))
     arrays[name] = arrays[name] + 1
     np.savez(path, **arrays)
-    verdict = check(version)
+    verdict = look(version)
     assert verdict.exit_code == 1
     assert any("arrays.npz" in message for message in failed(verdict, "evidence"))
 
