@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from damages import ARTIFACT_DAMAGES, reseal
+from damages import ARTIFACT_DAMAGES, TO_DIGESTS, reseal
 from reloadgate.report import METRICS, PAGES, VERDICT
 
 pytestmark = [pytest.mark.keras, pytest.mark.pipeline]
@@ -57,6 +57,11 @@ class Project:
         self.write_params({"models": {name: {"version": "1.0.0"} for name in sources}, "policy": policy})
         for command in ("git init -q", "git config user.name t", "git config user.email t@t.invalid"):
             self.run(command)
+
+    def copy(self, root: Path) -> "Project":
+        project = object.__new__(Project)
+        project.root = Path(shutil.copytree(self.root, root, symlinks=True))
+        return project
 
     def write_params(self, params: dict[str, Any]) -> None:
         (self.root / "params.yaml").write_text(yaml.safe_dump(params))
@@ -102,9 +107,7 @@ def healthy(trained: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture
 def copied(healthy: Project, tmp_path: Path) -> Project:
     """A copy of the healthy project that a test may break."""
-    project = object.__new__(Project)
-    project.root = Path(shutil.copytree(healthy.root, tmp_path / "project", symlinks=True))
-    return project
+    return healthy.copy(tmp_path / "project")
 
 
 def test_a_second_run_does_nothing_but_the_gate(healthy: Project) -> None:
@@ -141,7 +144,7 @@ def test_a_changed_lock_file_verifies_everything_again(copied: Project) -> None:
     assert "train@digits" not in ran
 
 
-@pytest.mark.parametrize("what", ARTIFACT_DAMAGES)
+@pytest.mark.parametrize("what", TO_DIGESTS)
 def test_the_gate_refuses_bytes_that_were_damaged_after_the_reload(what: str, copied: Project) -> None:
     name, damage, _, _ = ARTIFACT_DAMAGES[what]
     damage(copied.root / "models" / name / "1.0.0")
@@ -166,6 +169,16 @@ def _trained_otherwise(copied: Project) -> None:
     reseal(source)
 
 
+@pytest.fixture(scope="module")
+def failing(healthy: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The healthy project, reproduced after another training. Never change it: copy."""
+    project = healthy.copy(tmp_path_factory.mktemp("failing") / "project")
+    _trained_otherwise(project)
+    code, _, text = project.repro()
+    assert code != 0, text
+    return project
+
+
 def test_a_frozen_reload_leaves_the_gate_to_tell(copied: Project) -> None:
     _trained_otherwise(copied)
     assert copied.run("dvc freeze reload").returncode == 0
@@ -175,10 +188,9 @@ def test_a_frozen_reload_leaves_the_gate_to_tell(copied: Project) -> None:
     assert "the reload looked at other evidence" in " ".join(text.split())
 
 
-def test_an_earlier_verdict_out_of_the_run_cache_is_not_believed(copied: Project) -> None:
+def test_an_earlier_verdict_out_of_the_run_cache_is_not_believed(failing: Project, tmp_path: Path) -> None:
     """The verdict that DVC brings back is the one of before the damage: its inputs are those of before."""
-    _trained_otherwise(copied)
-    assert copied.repro()[0] != 0
+    copied = failing.copy(tmp_path / "project")
     stages = ("reload", "compare", "judge")
     (copied.root / "dvc.lock").write_text(copied.run("git show HEAD:dvc.lock").stdout)
     assert copied.run(f"dvc checkout --force {' '.join(stages)}").returncode == 0
@@ -314,12 +326,8 @@ def test_a_verdict_edited_to_pass_does_not_help(damaged: Project) -> None:
     assert "judging again says FAIL" in done.stderr
 
 
-def test_metrics_and_plots_compare_a_failing_commit_with_a_passing_one(copied: Project) -> None:
-    source = copied.root / "sources/digits"
-    ARTIFACT_DAMAGES["all moments zeroed"][1](source)
-    reseal(source)
-    code, _, text = copied.repro()
-    assert code != 0, text
+def test_metrics_and_plots_compare_a_failing_commit_with_a_passing_one(failing: Project, tmp_path: Path) -> None:
+    copied = failing.copy(tmp_path / "project")
     copied.commit("failing")
     difference = json.loads(copied.run("dvc metrics diff HEAD~1 HEAD --json").stdout)["reports/metrics.json"]
     assert difference["models.digits.resumed_loss_digits"]["old"] == 99
