@@ -405,13 +405,8 @@ def test_the_difference_is_shown_first_and_written_only_when_told(tmp_path: Path
     ],
 )  # fmt: skip
 def test_dvc_reads_what_was_written(tmp_path: Path, shape: str) -> None:
-    root = tmp_path / "churn"
-    root.mkdir()
-    for step in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
-        subprocess.run(step, cwd=root, check=True)
-    for name, text in SHAPES[shape].items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
+    root = lay(tmp_path / "churn", SHAPES[shape] | {".dvc/config": ""})
+    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
     adopted(root)
     shown = subprocess.run([sys.executable, "-m", "dvc", "dag", "--md"], cwd=root, capture_output=True, text=True, check=False)
     assert shown.returncode == 0, shown.stderr

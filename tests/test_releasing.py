@@ -1,7 +1,9 @@
 """`release`: a tag only on a commit that holds what was judged, and only where the gate is open."""
 
+import contextlib
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -42,24 +44,31 @@ def commit() -> None:
     git("commit", "-qm", "x")
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two models, judged and committed: `digits` passes, `wine` does not."""
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two models, judged and committed: `digits` passes, `wine` does not. Never change it: copy."""
     from dvc.repo import Repo
 
-    monkeypatch.chdir(tmp_path)
-    git("init", "-q")
-    git("config", "user.name", "a")
-    git("config", "user.email", "a@b.c")
-    Repo.init().close()
-    Path("params.yaml").write_text(PARAMS)
-    Path(".gitignore").write_text("/reports/evidence\n")
-    for built in (build(Path()), build(Path(), "wine", changed=WRONG)):
-        built.record(RECORDS)
-    track("models/digits/1.0.0", "models/wine/1.0.0")
-    put_on_file()
-    commit()
-    return tmp_path
+    root = tmp_path_factory.mktemp("project")
+    with contextlib.chdir(root):
+        git("init", "-q")
+        git("config", "user.name", "a")
+        git("config", "user.email", "a@b.c")
+        Repo.init().close()
+        Path("params.yaml").write_text(PARAMS)
+        Path(".gitignore").write_text("/reports/evidence\n")
+        for built in (build(Path()), build(Path(), "wine", changed=WRONG)):
+            built.record(RECORDS)
+        track("models/digits/1.0.0", "models/wine/1.0.0")
+        put_on_file()
+        commit()
+    return root
+
+
+@pytest.fixture
+def project(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(shutil.copytree(made, tmp_path / "project", symlinks=True))
+    return Path.cwd()
 
 
 def put_on_file() -> None:
