@@ -78,7 +78,7 @@ SAME_BY_LUCK = Row(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(rows(), max_size=5), st.booleans(), POLICIES)
 @example([SAME_BY_LUCK], True, {})
 @example([replace(SAME_BY_LUCK, scale=0.0)], False, {})
