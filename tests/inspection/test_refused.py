@@ -649,9 +649,93 @@ def test_saving_and_restoring_is_only_what_the_saver_definition_names(tmp_path: 
         artifacts.node(g.graph_def.node, "where", "Const", text=b"/etc/x")
         next(n for n in g.graph_def.node if n.name == "Save").input[0] = "where"
 
+    def packed(g: Any) -> None:
+        """What is joined to the prefix, in a field that TensorFlow reads instead."""
+        tensor = next(n for n in body(g, "traced_save") if n.name == "b").attr["value"].tensor
+        tensor.tensor_content = b"\x08/../../x"
+
+    def by_operation(g: Any) -> None:
+        """A function is called by a node whose operation has its name, too."""
+        artifacts.node(body(g, "serve"), "c", "traced_save", "x")
+
+    def of_an_object(g: Any) -> None:
+        """What restores an object gets a value of the checkpoint, and no prefix."""
+        artifacts.add_function(g, "restore", ["value"], [("s", "SaveV2", ["value"], None)])
+        g.object_graph_def.concrete_functions["restore"].SetInParent()
+        number = len(g.object_graph_def.nodes)
+        g.object_graph_def.nodes.add().bare_concrete_function.concrete_function_name = "restore"
+        g.object_graph_def.nodes[0].saveable_objects["v"].restore_function = number
+
     assert of_graph(tmp_path, lambda g: artifacts.node(body(g, "serve"), "s", "SaveV2", "x")) == {"graph-operation"}
-    for change in (renamed, called, offered, constant, joined, other):
+    for change in (renamed, called, offered, constant, joined, packed, by_operation, other, of_an_object):
         assert of_graph(tmp_path, change) == {"graph-operation"}, change.__name__
+
+
+def test_functions_that_the_object_graph_offers_are_those_that_it_describes(tmp_path: Path) -> None:
+    for kind in ("function", "bare_concrete_function"):
+
+        def offered(g: Any, kind: str = kind) -> None:
+            one = getattr(g.object_graph_def.nodes.add(), kind)
+            if kind == "function":
+                one.concrete_functions.append("traced_save")
+            else:
+                one.concrete_function_name = "traced_save"
+
+        assert of_graph(tmp_path, offered) == {"graph"}, kind
+
+
+def with_default(g: Any, default: bytes = b"model") -> None:
+    """The saver as TensorFlow 1 writes it: in the graph itself, on a prefix that has a default."""
+    top = g.graph_def.node
+    artifacts.node(top, "save/filename/input", "Const", text=default)
+    artifacts.node(top, "save/filename", "PlaceholderWithDefault", "save/filename/input")
+    artifacts.node(top, "save/Const", "PlaceholderWithDefault", "save/filename")
+    artifacts.node(top, "n", "Const")
+    artifacts.node(top, "save/SaveV2", "SaveV2", "save/Const", "n", "n", "v")
+    artifacts.node(top, "save/RestoreV2", "RestoreV2", "save/Const", "n", "n")
+    artifacts.node(top, "save/restore_all", "NoOp", "^save/RestoreV2")
+    artifacts.node(top, "save/control_dependency", "Identity", "save/Const", "^save/SaveV2")
+    saver = g.saver_def
+    saver.filename_tensor_name, saver.save_tensor_name = "save/Const:0", "save/control_dependency:0"
+    saver.restore_op_name = "save/restore_all"
+    for name in ("Save", "Restore"):
+        top.remove(next(n for n in top if n.name == name))
+    for name in ("traced_save", "traced_restore"):
+        g.graph_def.library.function.remove(next(f for f in g.graph_def.library.function if f.signature.name == name))
+    artifacts.node(top, "init", "NoOp")
+    g.collection_def["saved_model_main_op"].node_list.value.append("init")
+    g.signature_def["serving_default"].outputs["y"].name = "Serve:0"
+
+
+def test_a_prefix_that_counts_where_nobody_gives_one_leads_nowhere(tmp_path: Path) -> None:
+    assert of_graph(tmp_path, with_default) == set()
+    for default in (b"/tmp/x", b"../x", b"a/b", b".."):
+        assert of_graph(tmp_path, lambda g, d=default: with_default(g, d)) == {"graph-operation"}, default
+
+    def of_training(g: Any) -> None:
+        """A second saver, which nothing names any more."""
+        with_default(g)
+        artifacts.node(g.graph_def.node, "saver/Const", "PlaceholderWithDefault", "save/filename/input")
+        artifacts.node(g.graph_def.node, "saver/SaveV2", "SaveV2", "saver/Const", "n", "n", "v")
+
+    assert of_graph(tmp_path, of_training) == set()
+
+
+@pytest.mark.parametrize("name", ["init", "Serve", "save/restore_all"])
+def test_loading_and_asking_a_model_saves_nothing(tmp_path: Path, name: str) -> None:
+    def runs(g: Any) -> None:
+        with_default(g)
+        next(n for n in g.graph_def.node if n.name == name).input.append("^save/control_dependency")
+
+    assert of_graph(tmp_path, runs) == {"graph-operation"}
+
+
+@pytest.mark.parametrize("name", ["save", "restore"])
+def test_loading_and_asking_a_model_calls_no_function_that_saves(tmp_path: Path, name: str) -> None:
+    def runs(g: Any) -> None:
+        g.signature_def["serving_default"].outputs["y"].name = f"{name.title()}:0"
+
+    assert of_graph(tmp_path, runs) == {"graph-operation"}
 
 
 def test_tables_are_filled_from_assets_only(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The files that a graph reaches: what it saves and restores, and what its tables are filled from.
 
-A save or restore operation is allowed in what the saver definition names, on the prefix that the caller gives; a table is filled
-from a file only where that is an asset.
+A save or restore operation is allowed in what the saver definition names, on the prefix that the caller gives, and where no
+caller gives one it does not run; a table is filled from a file only where that is an asset.
 """
 
 import re
@@ -11,12 +11,15 @@ from reloadgate.inspection.found import Report
 from reloadgate.inspection.graph import Body, Graph, data_inputs
 
 SAVES = {"SaveV2", "RestoreV2", "MergeV2Checkpoints", "ShardedFilename"}
+WRITES = {"SaveV2", "MergeV2Checkpoints"}
 FILLS = {"InitializeTableFromTextFileV2": 1, "InitializeTableFromTextFile": 1}
 """Operations that read a file, and which of their inputs names it."""
 NAMES_A_FILE = {"SaveV2": (0,), "RestoreV2": (0,), "MergeV2Checkpoints": (0, 1), "ShardedFilename": (0,)}
 # How a path is made out of the caller's prefix. Constants may be joined to it, or chosen between, but never be it.
 PASSES = {"Identity": (0,), "StringJoin": (0,), "ShardedFilename": (0,), "Pack": None, "Reshape": (0,), "ExpandDims": (0,)}
 JOINED = re.compile(rb"[\w.*^:/-]{0,64}")
+DEFAULT = re.compile(rb"[\w.-]{1,64}")
+"""A prefix that counts where nobody gives one; TensorFlow 1 writes `model`."""
 CALLS = {"PartitionedCall", "StatefulPartitionedCall"}
 
 
@@ -36,7 +39,11 @@ class GraphFiles:
     def _check_save(self, node: Any, body: Body) -> None:
         """It is in what the saver definition names, and what it names as a file comes from the saver's own prefix."""
         where = f"{self._place}:{body.name}/{node.name}"
-        if body is not self._graph.top and not self._is_savers(body.name):
+        run = self._graph.run | (self._graph.restoring if node.op in WRITES else set())
+        if body is self._graph.top and node.name in run:
+            self._report.refuse("graph-operation", where, f"{node.op} in what runs when the model is loaded, or answers")
+            return
+        if body is not self._graph.top and not self._is_savers(body.name, run):
             self._report.refuse("graph-operation", where, f"{node.op} in a function that the saver definition does not name")
             return
         inputs = data_inputs(node)
@@ -44,21 +51,21 @@ class GraphFiles:
             if number >= len(inputs) or not self._from_prefix(inputs[number], body, 0):
                 self._report.refuse("graph-operation", where, f"{node.op} of a file that the graph names itself")
 
-    def _is_savers(self, function: str, depth: int = 0) -> bool:
-        """Whether nothing uses the function but the nodes of the saver definition, or the object graph's own savers."""
+    def _is_savers(self, function: str, run: set[str], depth: int = 0) -> bool:
+        """Whether nothing uses the function but the nodes of the saver definition, where they do not `run` without a caller."""
         uses = self._graph.used.get(function, [])
-        if depth > 4 or (self._graph.is_bound(function) and function not in self._graph.saveables()):
+        if depth > 4 or self._graph.is_bound(function):
             return False
         for body, node in uses:
-            top = body is self._graph.top and node.name in self._graph.savers and node.op in CALLS
+            top = body is self._graph.top and node.name in self._graph.savers - run and node.op in CALLS
             inputs = data_inputs(node)
             if top and inputs and inputs[0].split(":")[0] == self._graph.filename:
                 continue
             if body is self._graph.top or node.op not in CALLS or not inputs or not self._from_prefix(inputs[0], body, 0):
                 return False
-            if not self._is_savers(body.name, depth + 1):
+            if not self._is_savers(body.name, run, depth + 1):
                 return False
-        return bool(uses) or function in self._graph.saveables()
+        return bool(uses)
 
     def _from_prefix(self, reference: str, body: Body, depth: int) -> bool:
         """Whether a file name starts with the prefix that the caller gives."""
@@ -67,12 +74,10 @@ class GraphFiles:
             return origin == body.arguments[0]
         if origin is None or depth > 20:
             return False
-        if (
-            body is self._graph.top
-            and origin.name == self._graph.filename
-            and origin.op in ("Placeholder", "PlaceholderWithDefault")
-        ):
-            return True
+        if body is self._graph.top and origin.op == "PlaceholderWithDefault":
+            return _is_default(origin, body, 0)
+        if body is self._graph.top and origin.name == self._graph.filename:
+            return bool(origin.op == "Placeholder")
         if origin.op not in PASSES:
             return False
         inputs, numbers = data_inputs(origin), PASSES[origin.op]
@@ -128,13 +133,26 @@ class GraphFiles:
         return bool(uses) or bound is not None
 
 
+def _is_default(origin: Any, body: Body, depth: int) -> bool:
+    """Whether what counts where no prefix is given leads to no place of the graph's choice."""
+    if origin is None or depth > 3:
+        return False
+    if origin.op == "PlaceholderWithDefault":
+        return all(_is_default(body.origin(one), body, depth + 1) for one in origin.input)
+    return origin.op == "Const" and _holds(origin, DEFAULT)
+
+
+def _holds(constant: Any, pattern: re.Pattern[bytes]) -> bool:
+    tensor = constant.attr["value"].tensor
+    return not tensor.tensor_content and all(pattern.fullmatch(one) and b".." not in one for one in tensor.string_val)
+
+
 def _joined(origin: Any, body: Body, depth: int) -> bool:
     """Whether what is joined to a prefix is a constant that stays where the prefix leads, or a choice of such."""
     if origin is None or isinstance(origin, str) or depth > 5:
         return False
     if origin.op == "Const":
-        values = [*origin.attr["value"].tensor.string_val]
-        return all(JOINED.fullmatch(one) and b".." not in one for one in values)
+        return _holds(origin, JOINED)
     if origin.op in ("Select", "SelectV2"):
         return all(_joined(body.origin(one), body, depth + 1) for one in data_inputs(origin)[1:])
     return False
