@@ -801,6 +801,18 @@ def test_arrays_that_are_not_what_they_declare(write: Write) -> None:
     assert codes(write("i.npy", spoiled(raw, b"'<f8'", b"'<f3'"))) == {"array"}
 
 
+@pytest.mark.parametrize("shape", ["(" + "1" * 60 + "!", "(" + "1," * 60 + "!", "(1 1)", "(1)", "(01,)", "(-1,)", "1", "((1,),)"])
+def test_shapes_that_numpy_does_not_write(write: Write, shape: str) -> None:
+    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    path = write("a.npy", b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + bytes(8))
+    assert codes(path) == {"array"}
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (3,), (1, 2), (10, 0, 123)])
+def test_shapes_that_numpy_writes(write: Write, shape: tuple[int, ...]) -> None:
+    assert [one.shape for one in seen(write("a.npy", artifacts.npy(np.ones(shape)))).variables] == [shape]
+
+
 def test_pickles_by_name_and_by_their_first_bytes(write: Write) -> None:
     for name, raw in (
         ("m.pkl", b"x"),

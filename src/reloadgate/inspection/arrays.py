@@ -17,10 +17,12 @@ from reloadgate.inspection.reading import BLOCK, Source
 MAGIC = b"\x93NUMPY"
 ZEROS = 256 << 20
 """Bytes up to which an array may be packed tightly: one of zeros is, a thousandfold."""
-# Version 1.0 of `numpy.lib.format`, as NumPy writes it; a structured dtype is no array of a model.
+# Version 1.0 of `numpy.lib.format`, as NumPy writes it; a structured dtype is no array of a model. A size ends where its comma
+# is: were that left open, a long run of digits could be read in more ways than there is time for.
+SIZE = r"(?:0|[1-9]\d{0,17})"
 HEADER = re.compile(
     r"\{'descr': '([<>|=][biufcSUV]\d{1,6}|[<>][mM]8\[\w{1,6}\]|\|O|[<>|=]?O\d?)', "
-    r"'fortran_order': (True|False), 'shape': (\((?:\d{1,18},? ?)*\)), \} *\n?"
+    rf"'fortran_order': (True|False), 'shape': (\((?:{SIZE},(?: ?{SIZE},)*(?: ?{SIZE})?)?\)), \}} *\n?"
 )
 
 
