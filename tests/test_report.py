@@ -175,6 +175,35 @@ def test_a_markdown_table_keeps_its_columns_whatever_a_cell_says(tmp_path: Path)
     assert len(re.findall(r"(?<!\\)\|", line)) == 5
 
 
+FORGED = "x --> | `b | <!-- | [PASS](https://x) <td>`` <script>` **PASS** __PASS__ ~~y~~ &lt;"
+
+
+def test_markup_in_markdown_is_text(tmp_path: Path) -> None:
+    rows = [row(group, Outcome.BROKEN, subject=FORGED, detail=FORGED) for group in (Group.LOAD, Group.WEIGHTS)]
+    published(tmp_path, *rows, model=FORGED, version=FORGED)
+    told = re.sub(r"\n<!-- verdict.json: \w+ -->\n$", "", (tmp_path / "report.md").read_text())
+    plain = re.sub(r"(?<![`\\])`[^`]+`(?!`)", "", re.sub(r"\\[\W_]", "", told))
+    assert "&amp;lt;" in plain
+    for markup in ("<", "](", "**", "__", "~", "`"):
+        assert markup not in plain, markup
+
+
+def test_ordinary_names_and_remedies_read_in_markdown_as_they_are(tmp_path: Path) -> None:
+    said = "dense_1/kernel is (3, 4), not [None, 4]: register `Scale_1` with `@keras.x(package='a')`, as acme>Scale; R&D"
+    published(tmp_path, row(Group.LOAD, Outcome.BROKEN, subject="layers/dense_1/vars/0", seen=said))
+    told = (tmp_path / "report.md").read_text()
+    assert said in told
+    assert "layers/dense_1/vars/0" in told
+
+
+@pytest.mark.parametrize("character", ["\x1b", "\x07", "\u202e", "\x1b[31m"])
+def test_no_page_holds_what_is_not_shown(tmp_path: Path, character: str) -> None:
+    name = f"a{character}b"
+    published(tmp_path, row(Group.LOAD, Outcome.BROKEN, subject=name, artifact=name, seen=name), model=name, version=name)
+    for page in report.PAGES:
+        assert character not in (tmp_path / page).read_text(), page
+
+
 @pytest.mark.parametrize("character", ["\x1b", "\x00", "\ufffe"])
 def test_junit_is_xml_whatever_a_message_says(tmp_path: Path, character: str) -> None:
     published(tmp_path, row(Group.LOAD, Outcome.BROKEN, seen=f"{character}[31mred"))

@@ -4,6 +4,7 @@ What is said is decided here, how it looks in `templates/report.html.j2`. Pictur
 """
 
 import dataclasses
+import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from reloadgate.evidence import Environment, Group
 from reloadgate.exhibits import Exhibits, ProbeRow
 from reloadgate.nouns import noun, to_dict
 from reloadgate.remedies import unlooked
+from reloadgate.text import one_line
 from reloadgate.verdict import BAD, Finding, ModelVerdict, Status, Verdict, worst, worst_first
 
 TOLD = 5
@@ -28,6 +30,12 @@ PICTURED = 8
 
 DRIFTED = 20
 """Weights that are told of a version that differs from another revision's."""
+
+LONGEST = 10_000
+"""Characters of one text: only what somebody forged is longer."""
+
+# What Markdown and the HTML in it would take for more than text; an underscore within a word is none.
+MARKUP = re.compile(r"[\\*~$`|]|(?<![^\W_])_|_(?![^\W_])|\](?=[(\[])")
 
 WORDS = {
     Status.PASS: "everything that the policy asks for was checked and holds",
@@ -103,21 +111,37 @@ def template(name: str) -> Any:
     environment = Environment(
         loader=PackageLoader("reloadgate"),
         autoescape=name.endswith(".html"),
+        finalize=_plain if name.endswith(".html") else None,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["coded"] = _coded
-    environment.filters["cell"] = lambda text: " ".join(str(text).replace("|", "\\|").split())
+    environment.filters["cell"] = _cell
     return environment.get_template(f"{name}.j2")
+
+
+def _plain(value: Any) -> Any:
+    """What a page says of a value: names and messages are an artifact's, and may hold what is not shown."""
+    return one_line(value, LONGEST) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _coded(text: str) -> Any:
     """Text in which what stands between backticks is code."""
     from markupsafe import Markup, escape
 
-    parts = text.split("`")
+    parts = one_line(text, LONGEST).split("`")
     return Markup("").join(Markup("<code>{}</code>").format(part) if n % 2 else escape(part) for n, part in enumerate(parts))
+
+
+def _cell(text: str) -> str:
+    """Text for Markdown, also in a table, in which what stands between backticks is code."""
+    parts = re.split(r"(?<!`)`([^`|]+)`(?!`)", one_line(text, LONGEST))
+    return "".join(f"`{part}`" if n % 2 else _escaped(part) for n, part in enumerate(parts))
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"&(?=#?\w+;)", "&amp;", MARKUP.sub(r"\\\g<0>", text)).replace("<", "&lt;")
 
 
 def _model(number: int, verdict: ModelVerdict, compared: ModelComparison | None, evidence: Path | None) -> ModelView:
@@ -220,7 +244,7 @@ def _by_layer(model: ModelVerdict) -> dict[str, tuple[float, float]]:
     layers: dict[str, tuple[float, float]] = {}
     for finding in model.findings:
         row = finding.row
-        layer, _, rest = row.subject.partition("/vars/")
+        layer, _, rest = one_line(row.subject).partition("/vars/")
         if not rest or row.subject.startswith("file: ") or row.group not in (Group.WEIGHTS, Group.OPTIMIZER, Group.RESUME):
             continue
         before, after = layers.get(layer, (0.0, 0.0))

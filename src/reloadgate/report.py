@@ -178,10 +178,11 @@ def _junit(verdict: Verdict) -> bytes:
     xml = JUnitXml("reloadgate")
     kinds = {Status.FAIL: Failure, Status.UNVERIFIED: Error, Status.ERROR: Error, Status.SKIPPED: Skipped}
     for model in verdict.models:
-        suite, cases = TestSuite(model.model), []
+        suite, cases = TestSuite(one_line(model.model)), []
         for finding in model.findings:
             row = finding.row
-            case = TestCase(one_line(f"{row.group}: {row.subject}"), classname=f"{model.model}.{row.artifact or 'version'}")
+            place = one_line(f"{model.model}.{row.artifact or 'version'}")
+            case = TestCase(one_line(f"{row.group}: {row.subject}"), classname=place)
             if finding.status in kinds:
                 case.result = [kinds[finding.status](one_line(f"{finding.message} {finding.remedy}"), str(finding.status))]
             cases.append(case)
