@@ -139,6 +139,10 @@ HDF5: dict[str, tuple[bool, Callable[[h5py.File], Any]]] = {
     "complex numbers": (False, replace("optimizer/vars/9", data=np.ones(2, np.complex64))),
     "complex numbers that are infinite": (True, replace("optimizer/vars/9", data=np.full(2, 1j * np.inf))),
     "complex numbers for a kernel": (True, replace(KERNEL, data=np.ones((4, 3), np.complex64))),
+    "a chunk that is larger than all there is": (
+        True, replace(KERNEL, chunks=(1024, 512), maxshape=(None, None), compression="gzip"),
+    ),
+    "one that may grow": (False, replace(KERNEL, chunks=(64, 64), maxshape=(None, None), compression="gzip")),
     "packed and shuffled": (False, replace(KERNEL, compression="gzip", shuffle=True)),
     "in chunks, with checksums": (False, replace(KERNEL, chunks=(2, 3), fletcher32=True)),
 }  # fmt: skip

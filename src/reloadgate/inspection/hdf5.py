@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from reloadgate.inspection.found import RefusedError, Report, Variable
-from reloadgate.inspection.limits import Limits
+from reloadgate.inspection.limits import MIB, Limits
 from reloadgate.inspection.reading import Source, odd_character
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -154,6 +154,9 @@ class Contents:
         declared, stored = math.prod(dataset.shape) * kind.get_size(), dataset.id.get_storage_size()
         if declared > self._limits.expansion * stored or declared > self._limits.file:
             raise RefusedError("declared-size", self._at(path), f"it declares {declared} bytes and stores {stored}")
+        chunk = math.prod(dataset.chunks or ()) * kind.get_size()
+        if chunk > max(declared, MIB):  # one that may still grow: a single value takes the whole chunk to read
+            raise RefusedError("declared-size", self._at(path), f"it declares {declared} bytes, in chunks of {chunk}")
 
     @property
     def was_cut(self) -> bool:
