@@ -385,6 +385,43 @@ def test_custom_classes_are_accepted_when_they_are_declared_and_only_then(keras:
     assert refused(tmp_path / "m.keras", "Scale", "twice", "acme")
 
 
+def test_vocabularies_of_every_place_are_accepted(keras: Any, tmp_path: Path) -> None:
+    layers = keras.layers
+
+    @keras.saving.register_keras_serializable(package="acme")
+    class Words(layers.Layer):
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.inner = layers.StringLookup()
+            self.inner.adapt(["p", "q"])
+
+        def call(self, x: Any) -> Any:
+            return self.inner(x)
+
+        def save_assets(self, folder: str) -> None:
+            Path(folder, "notes.txt").write_text("x")
+
+        def load_assets(self, folder: str) -> None:
+            pass
+
+    def text(*more: Any) -> Any:
+        adapted = [layers.TextVectorization(), layers.StringLookup()]
+        for layer in adapted:
+            layer.adapt(["a", "b"])
+        given = keras.Input((1,), dtype="string")
+        outputs = [layers.GlobalAveragePooling1D()(layers.Embedding(9, 2)(layer(given))) for layer in (*adapted, *more)]
+        return keras.Model(given, layers.Add()(outputs))
+
+    text().save(tmp_path / "plain.keras")
+    given = keras.Input((1,), dtype="string")
+    keras.Model(given, keras.Sequential([given, text(), layers.Dense(2)])(given)).save(tmp_path / "nested.keras")
+    text(Words()).save(tmp_path / "custom.keras")
+    for name in ("plain", "nested", "custom"):
+        found = look(tmp_path / f"{name}.keras", declared_from(("acme>Words",)), Limits())
+        assert not found.refused, all_findings(found)
+        assert sum(member.path.endswith("vocabulary.txt") for member in found.members) > 1
+
+
 def test_the_tables_are_those_of_the_installed_keras_and_tensorflow(keras: Any) -> None:
     from tools import allow_lists
 

@@ -192,20 +192,43 @@ def test_too_many_members_and_bombs(write: Write) -> None:
     assert codes(write("m.keras", artifacts.archive(many)), limits=Limits(members=10)) == {"too-many"}
     bomb = artifacts.members() | {"assets/vocabulary.txt": bytes(5 << 20)}
     assert codes(write("m.keras", artifacts.archive(bomb, zipfile.ZIP_DEFLATED))) == {"ratio"}
+    small = with_lookup() | {f"assets/layers/string_lookup/{number}/vocabulary.txt": b"a" * (1 << 20) for number in range(10)}
+    assert codes(write("m.keras", artifacts.archive(small, zipfile.ZIP_DEFLATED))) == {"ratio"}
     assert codes(write("m.keras", artifacts.archive(artifacts.members())), limits=Limits(file=1000)) == {"too-large"}
     twice = artifacts.archive({"Config.json": b"{}"} | artifacts.members())
     assert codes(write("m.keras", twice)) == {"duplicate-member"}
+
+
+def with_lookup(module: str = "keras.layers", name: str = "StringLookup") -> dict[str, bytes]:
+    root = artifacts.config()
+    config = {"name": "words", "trainable": True, "dtype": "string", "max_tokens": None, "num_oov_indices": 1}
+    lookup = {"module": module, "class_name": name, "config": config, "registered_name": None}
+    if module != "keras.layers":
+        lookup["registered_name"] = f"{module}>{name}"
+    root["config"]["layers"].append(lookup)
+    return artifacts.members(config=json.dumps(root))
+
+
+def test_vocabularies_lie_with_the_lookups_of_the_configuration(write: Write) -> None:
+    def of(members: dict[str, bytes], folder: str, words: bytes = b"a\nb") -> set[str]:
+        path = write("m.keras", artifacts.archive(members | {f"assets/{folder}/vocabulary.txt": words}))
+        return codes(path, "acme>Words")
+
+    assert of(with_lookup(), "layers/string_lookup") == set()
+    assert of(with_lookup(), "layers/string_lookup", b"cat\ndog\n.") == set()  # which could be a pickle elsewhere
+    assert of(with_lookup(name="TextVectorization"), "layers/text_vectorization/_lookup_layer") == set()
+    for folder in ("layers/string_lookup_1", "layers/x", "layers/dense", "layers"):
+        assert of(with_lookup(), folder) == {"extra-member"}, folder
+    assert of(with_lookup("acme", "Words"), "layers/words/inner") == set()
 
 
 def test_members_that_keras_does_not_write(write: Write) -> None:
     for name, raw, expected in [
         ("assets/x.pkl", b"", "pickle"), ("assets/x.bin", b"\x80\x04.", "pickle"), ("code.py", b"", "pickle"), ("other.txt",
         b"", "extra-member"),
-        ("model.weights.npz", b"", "extra-member"), ("assets/layers/x/vocabulary.txt", b"\xff", "utf8"),
+        ("model.weights.npz", b"", "extra-member"), ("assets/layers/string_lookup/vocabulary.txt", b"\xff", "utf8"),
     ]:  # fmt: skip
-        assert codes(write("m.keras", artifacts.archive(artifacts.members() | {name: raw}))) == {expected}, name
-    words = artifacts.members() | {"assets/layers/x/vocabulary.txt": b"cat\ndog\n."}
-    assert codes(write("m.keras", artifacts.archive(words))) == set()
+        assert codes(write("m.keras", artifacts.archive(with_lookup() | {name: raw}))) == {expected}, name
     for missing in artifacts.members():
         rest = {name: raw for name, raw in artifacts.members().items() if name != missing}
         assert "missing-member" in codes(write("m.keras", artifacts.archive(rest)))

@@ -30,7 +30,7 @@ def members_of(source: Source, limits: Limits, report: Report, floor: int = MIB)
     """The members of an archive, each read whole and held against its checksum.
 
     Args:
-        floor: bytes up to which a member may be packed as tightly as it likes.
+        floor: bytes up to which a member, and the whole, may be packed as tightly as it likes.
 
     Raises:
         RefusedError: it is damaged, or is more than one archive of plainly named, plainly packed members.
@@ -48,6 +48,8 @@ def members_of(source: Source, limits: Limits, report: Report, floor: int = MIB)
         total += entry.file_size
     if total > limits.file:
         raise RefusedError("too-large", source.name, f"unpacked it has {total} bytes, and the limit is {limits.file}")
+    if total > floor and total > limits.ratio * source.size:  # of many small members, that is
+        raise RefusedError("ratio", source.name, f"{total} bytes of {source.size}; the limit is {limits.ratio} times")
     found, end = {}, 0
     for entry in entries:
         if entry.header_offset != end:

@@ -7,7 +7,7 @@ from typing import Any
 from reloadgate.inspection import agreement, configuration
 from reloadgate.inspection.archive import members_of
 from reloadgate.inspection.declared import Declared, known_keras
-from reloadgate.inspection.documents import parsed
+from reloadgate.inspection.documents import parsed, walk
 from reloadgate.inspection.expected import is_container, layers_of
 from reloadgate.inspection.found import RefusedError, Report
 from reloadgate.inspection.hdf5 import Contents, opened
@@ -19,6 +19,8 @@ CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 MEMBERS = (METADATA, CONFIG, WEIGHTS)
 ASSETS = "assets/"
 VOCABULARY = "/vocabulary.txt"
+LOOKUPS = {"IndexLookup", "StringLookup", "IntegerLookup", "TextVectorization"}
+"""Layers of Keras that keep a vocabulary in a file."""
 VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})[\w.+-]{0,40}")
 
 
@@ -46,7 +48,7 @@ def _check(files: dict[str, Source], zipped: bool, declared: Declared, limits: L
         configuration.check(root, CONFIG, declared, limits, report)
     if METADATA in files:
         _check_metadata(files[METADATA], limits, report)
-    _check_others(files, zipped, report)
+    _check_others(files, zipped, _vocabularies(root, report), report)
     if WEIGHTS in files:
         with opened(files[WEIGHTS]) as file:
             contents = Contents(file, files[WEIGHTS], limits, report)
@@ -89,12 +91,23 @@ def check_version(version: Any, place: str, report: Report) -> None:
         report.note("version", place, f"written by Keras {version}, which is newer than {ours}")
 
 
-def _check_others(files: dict[str, Source], zipped: bool, report: Report) -> None:
+def _vocabularies(root: dict[str, Any] | None, report: Report) -> tuple[str, ...]:
+    """Where vocabularies may lie: with lookups of the configuration; of custom classes, anywhere among the assets."""
+    if root is None or not is_container(root) or report.custom:
+        return (ASSETS,)
+    return tuple(
+        f"{ASSETS}{layer.group}/"
+        for layer in layers_of(root)
+        if any(isinstance(one, dict) and one.get("class_name") in LOOKUPS for _, one in walk(layer.config))
+    )
+
+
+def _check_others(files: dict[str, Source], zipped: bool, vocabularies: tuple[str, ...], report: Report) -> None:
     """What is neither configuration nor weights: vocabularies, and what custom layers save."""
     for name, source in files.items():
         if name in MEMBERS:
             continue
-        if name.startswith(ASSETS) and name.endswith(VOCABULARY):
+        if name.startswith(vocabularies) and name.endswith(VOCABULARY):
             _check_vocabulary(source, report)
         elif is_program(source):
             report.refuse("pickle", name, "a program, which runs when it is read")

@@ -15,7 +15,7 @@ class Limits:
     members: int = 1000
     """Members of an archive, files of a directory."""
     ratio: int = 200
-    """Largest unpacked size by stored size of a member above 1 MiB."""
+    """Largest unpacked size by stored size of a member above 1 MiB, and of a whole archive."""
     config: int = 64 * MIB
     """Bytes of `config.json`, and of the JSON that other formats hold."""
     metadata: int = 64 << 10
