@@ -527,6 +527,10 @@ def test_legacy_files(write: Write) -> None:
         del layer(c)["build_config"]
         layer(c)["config"]["units"] = 2_000_000_000
 
+    def unlisted(file: h5py.File) -> None:
+        file["model_weights"].attrs["layer_names"] = np.array([b"a"])
+        del file["model_weights/b"]
+
     cases: list[tuple[Callable[[h5py.File], Any], str]] = [
         (lambda f: f.attrs.__delitem__("model_config"), "missing-config"),
         (lambda f: f.attrs.__setitem__("model_config", "no"), "json"),
@@ -535,6 +539,11 @@ def test_legacy_files(write: Write) -> None:
         (lambda f: f.__delitem__("model_weights"), "missing-weights"),
         (lambda f: f.__delitem__("model_weights/a/a/bias"), "missing-weights"),
         (lambda f: f["model_weights/a"].__setitem__("more", 1.0), "extra-weights"),
+        (lambda f: f["model_weights"].__setitem__("c/kernel", np.ones(3, "f4")), "extra-weights"),
+        (lambda f: f["model_weights"].attrs.__setitem__("layer_names", np.array([b"a", b"b", b"a"])), "duplicate-member"),
+        (lambda f: f["model_weights/a"].attrs.__setitem__("weight_names", [b"a/kernel", b"a/bias"] * 2), "duplicate-member"),
+        (lambda f: f["model_weights"].attrs.__setitem__("layer_names", np.array([b"b", b"a"])), "layer-order"),
+        (unlisted, "missing-weights"),
         (lambda f: replaced(f, "model_weights/a/a/kernel", data=np.ones((3, 4), "f4")), "shape"),
         (config(lambda c: c["config"]["layers"][1].update(class_name="Scale")), "undeclared-class"),
         (config(lambda c: c["config"]["layers"][1]["config"].update(units=2_000_000_000)), "declared-size"),

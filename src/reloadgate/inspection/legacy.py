@@ -1,11 +1,14 @@
 """The legacy `.h5` file: configuration in attributes, weights in groups by the layers' names."""
 
+from collections import Counter
+from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any
 
 from reloadgate.inspection import agreement, configuration
 from reloadgate.inspection.declared import Declared
 from reloadgate.inspection.documents import parsed
-from reloadgate.inspection.expected import Expected, is_container, layers_of, shapes_of
+from reloadgate.inspection.expected import WITH_WEIGHTS, Expected, is_container, layers_of, own_config, shapes_of
 from reloadgate.inspection.found import RefusedError, Report, first
 from reloadgate.inspection.hdf5 import Contents, opened
 from reloadgate.inspection.keras_archive import VERSION
@@ -13,6 +16,8 @@ from reloadgate.inspection.limits import Limits
 from reloadgate.inspection.reading import Source
 
 WEIGHTS, OPTIMIZER = "model_weights", "optimizer_weights"
+OF_THE_MODEL = "top_level_model_weights"
+"""The group of the variables that belong to no layer, which no list names."""
 
 
 def inspect_file(source: Source, declared: Declared, limits: Limits, report: Report) -> None:
@@ -89,8 +94,9 @@ def _names(group: Any, attribute: str) -> list[str] | None:
 
 def _check_names(group: Any, prefix: str, contents: Contents, place: str, report: Report) -> list[str]:
     """The paths of the datasets that a group's `weight_names` lists."""
-    names = _names(group, "weight_names")
-    paths = [prefix + name for name in names or []]
+    names = _names(group, "weight_names") or []
+    _check_unique(names, f"{place}:{prefix.rstrip('/')}", report)
+    paths = [prefix + name for name in names]
     missing = [path for path in paths if path not in contents.datasets]
     extra = [path for path in contents.datasets if path.startswith(prefix) and path not in paths]
     if missing:
@@ -100,25 +106,52 @@ def _check_names(group: Any, prefix: str, contents: Contents, place: str, report
     return paths
 
 
+def _check_unique(names: list[str], place: str, report: Report) -> None:
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        report.refuse("duplicate-member", place, f"it lists twice: {first(twice)}")
+
+
+def _groups_of(path: str) -> Iterator[str]:
+    return accumulate(path.split("/"), "{}/{}".format)
+
+
 def _check_layers(group: Any, prefix: str, contents: Contents, root: Any, place: str, report: Report) -> None:
     names = _names(group, "layer_names")
     if names is None:
         report.refuse("missing-weights", f"{place}:{prefix}", "it lists no layers")
         return
+    _check_unique(names, f"{place}:{prefix.rstrip('/')}", report)
     stored: dict[str, list[str]] = {}
-    for name in names:
+    for name in dict.fromkeys(names):
         if prefix + name not in contents.groups:
             report.refuse("missing-weights", f"{place}:{prefix}{name}", "the weights of this layer are missing")
         else:
             stored[name] = _check_names(contents.groups[prefix + name], f"{prefix}{name}/", contents, place, report)
+    own = {prefix + name for name in (*names, OF_THE_MODEL)}
+    if extra := [path for path in contents.datasets if path.startswith(prefix) and own.isdisjoint(_groups_of(path))]:
+        report.refuse("extra-weights", f"{place}:{prefix.rstrip('/')}", f"of no layer that is listed: {first(extra)}")
     if root is None or not is_container({"module": None, **root}):
         return
+    _check_order(root, names, place, report)
     for layer in layers_of(root):
         name = str((layer.config.get("config") or {}).get("name"))
         if layer.group.count("/") == 1 and name in stored:
             _check_shapes(
                 layer, [contents.datasets[path].shape for path in stored[name] if path in contents.datasets], place, report
             )
+
+
+def _check_order(root: dict[str, Any], names: list[str], place: str, report: Report) -> None:
+    """Keras reads the weights in the order of the list, whatever the names are; it lists layers, and no operations."""
+    listed = own_config(root).get("layers")
+    layers = [layer for layer in listed if isinstance(layer, dict)] if isinstance(listed, list) else []
+    known = {str(layer.get("name") or own_config(layer).get("name")): layer.get("class_name") for layer in layers}
+    present = {*names}
+    missing = [name for name, class_name in known.items() if class_name in WITH_WEIGHTS and name not in present]
+    if missing:
+        report.refuse("missing-weights", f"{place}:{WEIGHTS}", f"it does not list {first(missing)}")
+    elif "None" not in known and names != [name for name in known if name in present]:
+        report.refuse("layer-order", f"{place}:{WEIGHTS}", "it lists other layers than the configuration, or in another order")
 
 
 def _check_shapes(layer: Expected, stored: list[tuple[int, ...]], place: str, report: Report) -> None:
