@@ -849,12 +849,20 @@ def test_pickles_by_name_and_by_their_first_bytes(write: Write) -> None:
     for name, raw in (
         ("m.pkl", b"x"),
         ("m.joblib", b"x"),
+        ("m.p", b"x"),
+        ("M.P", b"x"),
+        ("m.cloudpickle", b"x"),
+        ("m.pkl.gz", b"x"),
+        ("m.joblib.z", b"x"),
+        ("m.pickle.XZ", b"x"),
+        ("m.pt.bz2", b"x"),
         ("model", b"\x80\x04N."),
         ("old", b"cos\nsystem\n(S'x'\ntR."),
         ("m.pt", b"PK"),
     ):
         assert codes(write(name, raw)) == {"pickle"}, name
-    assert codes(write("readme", b"text")) == {"unknown-format"}
+    for name in ("readme", "words.txt.gz", "map"):
+        assert codes(write(name, b"text")) == {"unknown-format"}
     assert codes(write("m.zip", artifacts.archive(artifacts.members()))) == {"suffix"}
 
 
