@@ -153,6 +153,12 @@ def entries(change: Callable[[zipfile.ZipInfo], None]) -> bytes:
     return memory.getvalue()
 
 
+def test_archives_of_several_disks(write: Write) -> None:
+    raw = bytearray(artifacts.archive(artifacts.members()))
+    struct.pack_into("<H", raw, raw.index(b"PK\1\2") + 34, 3)
+    assert codes(write("m.keras", bytes(raw))) == {"zip-layout"}
+
+
 def test_members_that_are_no_plain_files(write: Write) -> None:
     def link(info: zipfile.ZipInfo) -> None:
         info.external_attr = 0o120777 << 16

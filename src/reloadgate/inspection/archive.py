@@ -120,6 +120,8 @@ def _check_entry(entry: zipfile.ZipInfo, limits: Limits, floor: int) -> None:
         raise RefusedError("member-type", name, "a directory that holds bytes")
     if entry.file_size > floor and entry.file_size > limits.ratio * entry.compress_size:
         raise RefusedError("ratio", name, f"{entry.file_size} bytes of {entry.compress_size}; the limit is {limits.ratio} times")
+    if entry.volume:
+        raise RefusedError("zip-layout", name, f"it starts on disk {entry.volume} of an archive that is on one")
     if entry.compress_type == zipfile.ZIP_STORED and entry.file_size != entry.compress_size:
         raise RefusedError("zip-layout", name, "a stored member with two sizes")
 
