@@ -611,6 +611,15 @@ def test_checkpoints_that_are_damaged(tmp_path: Path) -> None:
     assert after(state, b'model_checkpoint_path: "../../x"\n') == {"path"}
     assert after(state, b'model_checkpoint_path: "ckpt-9"\n') == {"missing-index"}
     assert after(state, b"evil: 1\n") == {"state-file"}
+    assert after(state, whole[state] + b'model_checkpoint_path: "ckpt-9"\n') == {"state-file"}
+    assert after(state, b'all_model_checkpoint_paths: "ckpt-1"\n') == {"state-file"}
+    state.unlink()
+    state.mkdir()
+    assert codes(folder) == {"empty"}
+    state.rmdir()
+    assert codes(folder) == set()
+    index.unlink()
+    assert codes(folder) == {"missing-index"}
     state.write_bytes(whole[state])
     artifacts.write_bundle(folder / "ckpt-1", {"w": np.array([1, np.nan], np.float32)})
     assert codes(folder) == {"nonfinite"}
@@ -884,3 +893,15 @@ def test_a_directory_of_a_users_own_is_looked_at_file_by_file(write: Write, tmp_
     assert sorted(part.kind for part in found.parts) == ["checkpoint", "directory", "keras archive", "sharded weights", "unknown"]
     write("own/state.pkl", b"\x80\x04N.")
     assert codes(folder) == {"pickle"}
+
+
+def test_directories_that_are_called_as_files_of_checkpoints_are_looked_into(write: Write, tmp_path: Path) -> None:
+    artifacts.write_checkpoint(tmp_path / "own")
+    for name in ("own/checkpoint.index", "own/ckpt-1.data-00000-of-00001.index"):
+        write(f"{name}/state.pkl", b"x")
+        assert codes(tmp_path / "own") == {"pickle"}, name
+        (tmp_path / name / "state.pkl").rename(tmp_path / name / "notes.txt")
+        assert codes(tmp_path / "own") == set(), name
+    (tmp_path / "own/checkpoint").unlink()
+    write("own/checkpoint/state.pkl", b"x")
+    assert codes(tmp_path / "own") == {"pickle"}

@@ -10,7 +10,7 @@ from reloadgate.inspection.pickles import is_program
 from reloadgate.inspection.reading import Folder, Source
 
 STATE = re.compile(
-    r"(?:(?:model_checkpoint_path|all_model_checkpoint_paths): \"([^\"\\\n]*)\"|"
+    r"(?:(model_checkpoint_path|all_model_checkpoint_paths): \"([^\"\\\n]*)\"|"
     r"(?:all_model_checkpoint_timestamps|last_preserved_timestamp): -?[\d.]+(?:e[+-]?\d+)?)"
 )
 
@@ -27,18 +27,19 @@ def state_of(source: Source, limits: Limits) -> list[str]:
         lines = source.read().decode("utf-8").splitlines()
     except UnicodeDecodeError:
         raise RefusedError("utf8", source.name, "no UTF-8 text") from None
-    found = []
+    found: dict[str, list[str]] = {"model_checkpoint_path": [], "all_model_checkpoint_paths": []}
     for line in lines:
         match = STATE.fullmatch(line)
         if not match:
             raise RefusedError("state-file", source.name, f"a line that TensorFlow does not write: {line[:80]!r}")
         if match[1] is not None:
-            if "/" in match[1] or "\\" in match[1] or match[1] in ("", ".", ".."):
-                raise RefusedError("path", source.name, f"it leads to {match[1]!r}, which is not beside it")
-            found.append(match[1])
-    if not found:
-        raise RefusedError("state-file", source.name, "it names no checkpoint")
-    return list(dict.fromkeys(found))
+            if "/" in match[2] or "\\" in match[2] or match[2] in ("", ".", ".."):
+                raise RefusedError("path", source.name, f"it leads to {match[2]!r}, which is not beside it")
+            found[match[1]].append(match[2])
+    newest, every = found.values()
+    if len(newest) != 1:
+        raise RefusedError("state-file", source.name, f"it names {len(newest)} checkpoints as the newest, and not one")
+    return list(dict.fromkeys([*newest, *every]))
 
 
 def inspect(folder: Folder, limits: Limits, report: Report) -> None:
@@ -47,6 +48,8 @@ def inspect(folder: Folder, limits: Limits, report: Report) -> None:
     prefixes = sorted(name.removesuffix(".index") for name in folder.files if name.endswith(".index") and "/" not in name)
     state = folder.files.get("checkpoint")
     named = state_of(state, limits) if state else []
+    if not prefixes and not named:
+        raise RefusedError("missing-index", report.path, "no index of a checkpoint is there")
     for prefix in dict.fromkeys([*named[:1], *prefixes]):
         bundle.inspect(folder, prefix, limits, report)
     for prefix in named[1:]:

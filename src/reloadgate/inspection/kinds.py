@@ -1,6 +1,7 @@
 """Which kind of artifact a path is, and the module that looks at it. All of this runs in the limited process."""
 
 import os
+import re
 import stat
 from collections.abc import Callable
 from contextlib import closing
@@ -16,6 +17,7 @@ from reloadgate.inspection.pickles import is_program
 from reloadgate.inspection.reading import Folder, Source, check_file_name, copied
 from reloadgate.text import error_line
 
+SHARD = re.compile(r"\.data-\d{5}-of-\d{5}$")
 DEEPEST = 8
 """Directories inside directories in which artifacts are looked for."""
 
@@ -56,17 +58,20 @@ def _look(path: Path, declared: Declared, limits: Limits, report: Report, depth:
 
 def _directory(path: Path, declared: Declared, limits: Limits, report: Report, depth: int) -> list[Inspected]:
     try:
-        names = {one.name for one in path.iterdir()}
+        with os.scandir(path) as entries:
+            is_folder = {entry.name: entry.is_dir(follow_symlinks=False) for entry in entries}
     except OSError as error:
         raise RefusedError("unreadable", str(path), f"it cannot be listed: {error.strerror}") from None
+    names = set(is_folder)
+    bundles = {name for name in names if _is_checkpoints(name) and not is_folder[name]}
     if saved_model.GRAPH in names or "fingerprint.pb" in names or ("variables" in names and keras_archive.CONFIG not in names):
         _folder(path, limits, report, lambda folder: saved_model.inspect(folder, limits, report))
     elif keras_archive.CONFIG in names or {keras_archive.METADATA, keras_archive.WEIGHTS} <= names:
         _folder(path, limits, report, lambda folder: keras_archive.inspect_folder(folder, declared, limits, report))
-    elif names and all(_is_checkpoints(name) for name in names):
+    elif names and names == bundles:
         _folder(path, limits, report, lambda folder: checkpoints.inspect(folder, limits, report))
     else:
-        return _several(path, names, declared, limits, report, depth)
+        return _several(path, names, bundles, declared, limits, report, depth)
     return []
 
 
@@ -81,22 +86,24 @@ def _folder(
 
 
 def _is_checkpoints(name: str) -> bool:
-    return name == "checkpoint" or name.endswith(".index") or ".data-" in name
+    return name == "checkpoint" or name.endswith(".index") or SHARD.search(name) is not None
 
 
-def _several(path: Path, names: set[str], declared: Declared, limits: Limits, report: Report, depth: int) -> list[Inspected]:
-    """A directory of a user's own: every artifact in it, each as a part."""
+def _several(
+    path: Path, names: set[str], bundles: set[str], declared: Declared, limits: Limits, report: Report, depth: int
+) -> list[Inspected]:
+    """A directory of a user's own: every artifact in it, each as a part; the files of its checkpoints together."""
     report.kind = "directory"
     if not names:
         raise RefusedError("empty", path.name, "the directory holds nothing", "name a file or a directory that holds a model")
     if depth >= DEEPEST or len(names) > limits.members:
         raise RefusedError("too-many", path.name, f"{len(names)} files, {depth} directories deep")
     shards = {shard for name in names if name.endswith(".weights.json") for shard in _shards(path / name, limits)}
-    parts, bundles = [], {name for name in names if _is_checkpoints(name)}
+    parts = []
     if any(name.endswith(".index") for name in bundles):
         part = Report(str(path))
         try:
-            _folder(path, limits, part, lambda folder: checkpoints.inspect(folder, limits, part), _is_checkpoints)
+            _folder(path, limits, part, lambda folder: checkpoints.inspect(folder, limits, part), bundles.__contains__)
         except RefusedError as refused:
             part.refuse(*refused.finding)
         parts.append(part.inspected())
