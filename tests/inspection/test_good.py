@@ -341,6 +341,43 @@ def test_graphs_of_many_kinds_of_operations_are_accepted(keras: Any, tmp_path: P
     assert refused(tmp_path / "sm") == []
 
 
+@pytest.mark.parametrize("sharded", [False, True])
+def test_graphs_with_savers_of_their_own_are_accepted(keras: Any, tmp_path: Path, sharded: bool) -> None:
+    """As TensorFlow 1 writes them: the saver of the training stays in the graph beside that of the export."""
+    import tensorflow as tf
+
+    old = tf.compat.v1
+    with tf.Graph().as_default(), old.Session() as session:
+        x = old.placeholder(tf.float32, [None, 2])
+        y = x * old.get_variable("w", initializer=2.0, use_resource=True)
+        old.train.Saver(sharded=sharded)
+        ready = old.global_variables_initializer()
+        session.run(ready)
+        builder = old.saved_model.Builder(str(tmp_path / "sm"))
+        signature = old.saved_model.predict_signature_def({"x": x}, {"y": y})
+        builder.add_meta_graph_and_variables(
+            session, ["serve"], {"serving_default": signature}, main_op=ready, saver=old.train.Saver(sharded=not sharded)
+        )
+        builder.save()
+    assert refused(tmp_path / "sm") == []
+
+
+def test_objects_that_save_what_they_like_are_accepted(keras: Any, tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    class Words(tf.__internal__.tracking.AutoTrackable):  # type: ignore[misc]
+        def _serialize_to_tensors(self) -> dict[str, Any]:
+            return {"words": tf.constant(["a", "b"])}
+
+        def _restore_from_tensors(self, tensors: dict[str, Any]) -> Any:
+            return tf.no_op()
+
+    module = tf.Module()
+    module.words, module.v = Words(), tf.Variable(1.0)
+    tf.saved_model.save(module, str(tmp_path / "sm"))
+    assert refused(tmp_path / "sm") == []
+
+
 def test_checkpoints_of_a_training_loop_are_accepted(keras: Any, tmp_path: Path) -> None:
     import tensorflow as tf
 
