@@ -163,14 +163,25 @@ def test_mounts_are_read_from_the_system() -> None:
     assert (mount, kind) == (Path("/proc"), "proc")
 
 
-@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o757])
-@pytest.mark.parametrize("below", ["", "models/digits/1.0.0"], ids=["itself", "below it"])
+@pytest.mark.parametrize(
+    ("mode", "below"), [(0o777, ""), (0o1777, ""), (0o757, ""), (0o777, "models/digits/1.0.0"), (0o757, "models/digits/1.0.0")]
+)
 def test_a_directory_that_every_user_may_write_is_a_problem(home: Path, mode: int, below: str) -> None:
     (home / "shared").mkdir()
     (home / "shared").chmod(mode)
     assert look_at(home / "shared" / below).problems == (
         f"{home / 'shared'} may be written by every user; mend it with `chmod o-w`",
     )
+
+
+@pytest.mark.parametrize(("name", "mode"), [("shared", 0o1777), ("tmp", 0o777)])
+def test_nobody_is_told_to_close_a_sticky_or_temporary_directory_to_others(
+    home: Path, monkeypatch: pytest.MonkeyPatch, name: str, mode: int
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(home / "tmp"))
+    (home / name).mkdir()
+    (home / name).chmod(mode)
+    assert not [problem for problem in look_at(home / name / VERSION).problems if "every user" in problem]
 
 
 @pytest.mark.parametrize("mode", [0o700, 0o755, 0o775])

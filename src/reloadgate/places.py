@@ -95,12 +95,13 @@ def _mount(path: Path) -> tuple[Path, str]:
 def _open_to_every_user(path: Path) -> list[Path]:
     """Folders on the way in which every user may put another version in this one's place.
 
-    The sticky bit keeps others from renaming what lies in a folder, but not from adding to the innermost one.
+    The sticky bit keeps others from renaming what lies in a folder, but not from adding to the version. A temporary directory
+    is open by its nature, and said to be temporary.
     """
-    existing = [folder for folder in (path, *path.parents) if folder.is_dir()]
+    existing = [folder for folder in (path, *path.parents) if folder.is_dir() and folder not in _temporary_directories()]
     modes = [folder.stat().st_mode for folder in existing]
     return [
         folder
-        for depth, (folder, mode) in enumerate(zip(existing, modes, strict=True))
-        if mode & stat.S_IWOTH and (depth == 0 or not mode & stat.S_ISVTX)
+        for folder, mode in zip(existing, modes, strict=True)
+        if mode & stat.S_IWOTH and (folder == path or not mode & stat.S_ISVTX)
     ]
