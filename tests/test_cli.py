@@ -180,7 +180,7 @@ def test_a_version_that_is_missing_ends_with_2_and_says_how_to_get_it(run: Run) 
     Path("params.yaml").write_text(PARAMS)
     code, _, err = run("reload")
     assert code == 2
-    assert "dvc pull" in err
+    assert "train it, or take it back from where it is kept (with DVC: `dvc pull`)" in err
     assert status() == "ERROR"
 
 

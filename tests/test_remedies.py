@@ -3,6 +3,7 @@
 Those of what only a reload finds are asserted where it is reloaded (`test_outside.py`, `test_engine.py`).
 """
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ UNKNOWN = "ValueError: Unknown variable: <Variable path=sequential/hidden/kernel
     ("group", "seen", "told"),
     [
         (Group.LOAD, LAMBDA, "write the lambda as a function"),
-        (Group.LOAD, GONE, "`dvc pull`"),
+        (Group.LOAD, GONE, "take the version back"),
         (Group.LOAD, SKIPPED, "`compile` again where `trainable` changed"),
         (Group.LOAD, OTHERS, "other variables than the model"),
         (Group.LOAD, OTHERS, "comes back as two"),
@@ -64,6 +65,14 @@ def test_what_inspection_refuses_is_called_damaged_only_where_it_is(code: str, t
     report = Report("model.keras")
     report.refuse(code, "config.json", "what it found")
     assert told in remedy(row(Group.INSPECT, Outcome.BROKEN, detail=said(report.findings[0])))
+
+
+@pytest.mark.parametrize(
+    "group", [one for one in Group if one is not Group.LOCATION]
+)  # whose rows that name DVC are of projects with DVC
+def test_a_command_of_dvc_is_advised_to_those_alone_who_have_dvc(group: Group) -> None:
+    for found in (remedy(row(group, outcome)) for outcome in Outcome):
+        assert "with DVC" in found or not re.search("`(dvc|git checkout dvc)", found), found
 
 
 def of_graphs(layer: str, **changed: str) -> Changed:

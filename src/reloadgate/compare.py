@@ -139,7 +139,7 @@ def _evidence_rows(subject: Subject, saved: Unsealed[SavedEvidence], records: di
         return
     record = records.get(subject.name)
     if record is None or record.path != subject.path:
-        detail = f"training left no record of {subject.path}; run `dvc repro train@{subject.name}`"
+        detail = f'training left no record of {subject.path}: train it with `records="reports/versions"` in its `save`'
         yield row_of(Group.EVIDENCE, "record", Outcome.UNCHECKED, detail=detail)
     elif record.evidence_sha256 != saved.sha256 or record.files != saved.record.files:
         detail = "this evidence is not the one that training recorded"

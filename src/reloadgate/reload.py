@@ -60,7 +60,7 @@ def reload(
     seeds = []
     for subject in subjects:
         if not subject.directory.exists():
-            raise UsageError(f"{subject.path} is missing: pull it (`dvc pull`), or train it (`dvc repro train@{subject.name}`)")
+            raise UsageError(f"{subject.path} is missing: train it, or take it back from where it is kept (with DVC: `dvc pull`)")
         demand_readable(subject.directory)
         saved = _saved(subject.directory)
         seeds += [saved.hash_seed] if saved else []

@@ -12,6 +12,7 @@ LAMBDA_REMEDY = (
     "from a file, and of one that it is made to load none of what it takes from around it"
 )
 ASSETS_REMEDY = "save the whole model as `.keras`: weights alone do not carry vocabularies and statistics"
+TAKE_BACK = "take the version back from where you keep it (with DVC: `git checkout dvc.lock && dvc checkout --force`)"
 BASE_CONFIG = (
     "begin `get_config` with `super().get_config()`, which returns the name, `dtype`, `trainable` and what else is the base's"
 )
@@ -23,14 +24,9 @@ _REMEDIES: dict[tuple[Group, Outcome | None], str] = {
     (Group.EVIDENCE, Outcome.BROKEN): (
         "this is a fault of reloadgate, not of the model: please report it; the other models were judged all the same"
     ),
-    (Group.EVIDENCE, None): (
-        "somebody changed the evidence: take the version back (`git checkout dvc.lock && dvc checkout --force`), or train again"
-    ),
-    (Group.INSPECT, None): "the file is damaged: take it back (`dvc checkout --force`, `dvc pull`), or train again",
-    (Group.INTEGRITY, None): (
-        "take back the bytes that were saved: `git checkout dvc.lock && dvc checkout --force`; "
-        "if they were meant to change, save them as another version"
-    ),
+    (Group.EVIDENCE, None): f"somebody changed the evidence: {TAKE_BACK}, or train again",
+    (Group.INSPECT, None): f"the file is damaged: {TAKE_BACK}, or train again",
+    (Group.INTEGRITY, None): f"{TAKE_BACK}; if its bytes were meant to change, save them as another version",
     (Group.LOCATION, Outcome.MISSING): "send it to the remote with `dvc push`, and run this again",
     (
         Group.LOCATION,
@@ -138,8 +134,7 @@ _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
         ("Python lambda", LAMBDA_REMEDY),
         (
             "File not found|No such file|FileNotFoundError",
-            "a file is not there, or is cut: take the version back (`dvc checkout --force`, `dvc pull`); a loader must open what "
-            "lies below the directory that it is given",
+            f"a file is not there, or is cut: {TAKE_BACK}; a loader must open what lies below the directory that it is given",
         ),
         (
             "Skipping variable loading for optimizer",

@@ -89,7 +89,8 @@ def refuse_altered(
             altered.append(f"{file.path}: {'not the bytes that were recorded' if path.is_file() else 'missing'}")
     if altered:
         raise RefusedError(
-            f"{directory} is not the version that was recorded: {'; '.join(altered)}; `dvc checkout` brings it back"
+            f"{directory} is not the version that was recorded: {'; '.join(altered)}; take it back from where you keep it "
+            "(with DVC: `dvc checkout --force`)"
         )
 
 
