@@ -230,6 +230,17 @@ def test_a_verdict_edited_by_hand_is_replaced_by_what_the_gate_objects_to(pipeli
     assert b"somebody edited it" in (REPORTS / "report.html").read_bytes()
 
 
+@pytest.mark.parametrize("content", [b"", b'{"schema_version": "1.0", "status"', b"[]"])
+def test_a_verdict_that_is_damaged_is_named_where_it_lies_with_what_to_do(pipeline: Run, content: bytes) -> None:
+    pipeline("compare"), pipeline("judge")
+    (REPORTS / report.VERDICT).write_bytes(content)
+    code, _, err = pipeline("gate")
+    assert code == 3
+    assert f"cannot be read ({REPORTS / report.VERDICT}" in err
+    assert "run `dvc repro judge`, or `reloadgate judge` without DVC" in err
+    assert "scratch" not in err
+
+
 @pytest.mark.parametrize("verb", ["judge", "gate"])
 def test_a_stage_without_the_one_before_it_ends_with_3_and_leaves_error(pipeline: Run, verb: str) -> None:
     code, _, err = pipeline(verb)

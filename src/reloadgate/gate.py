@@ -13,11 +13,13 @@ from reloadgate.judge import judge
 from reloadgate.nouns import noun, read_record
 from reloadgate.places import look_at
 from reloadgate.policy import Location, Policy
-from reloadgate.project import Subject, VersionRecord
+from reloadgate.project import REPORTS, Subject, VersionRecord
 from reloadgate.remote import is_of_remote, with_remote
 from reloadgate.signing import SIGNATURES, unsigned
 from reloadgate.suites import with_suites
 from reloadgate.verdict import Status, Verdict, worst
+
+JUDGE_AGAIN = "run `dvc repro judge`, or `reloadgate judge` without DVC"
 
 
 @noun
@@ -64,8 +66,9 @@ def gate(
     try:
         on_file = _of(read_record(Verdict, verdict_file), only)
     except UnreadableRecordError as error:
-        missing = "there is no verdict on file: run `dvc repro judge`"
-        objections.append(f"the verdict on file cannot be read: {error}" if verdict_file.exists() else missing)
+        told = str(error).replace(str(verdict_file), str(REPORTS / verdict_file.name))  # of a copy that will be gone
+        what = f"the verdict on file cannot be read ({told})" if verdict_file.exists() else "there is no verdict on file"
+        objections.append(f"{what}: {JUDGE_AGAIN}")
         statuses.add(Status.ERROR)
     else:
         outdated = not _agree(on_file, verdict) and _agree(_without_remote(on_file), _without_remote(verdict))
@@ -76,7 +79,7 @@ def gate(
             elif on_file.policy != verdict.policy:
                 why = "it was judged by another policy"
             both = f"the verdict on file says {on_file.status}, and judging again says {verdict.status}"
-            objections.append(f"{both}: run `dvc repro judge`; {why}")
+            objections.append(f"{both}: {JUDGE_AGAIN}; {why}")
             statuses.add(Status.ERROR)
     if objections:
         verdict = replace(verdict, status=worst(statuses), reason="; ".join(objections))
