@@ -110,6 +110,9 @@ def test_the_module_is_the_command() -> None:
         (("verify", "--policy", "tolerances.resumes=1"), "did you mean resume?"),
         (("verify", "--policy", "tolerances.resume=-1"), "0 or more"),
         (("verify", "--policy", "tolerances.resume"), "KEY=VALUE"),
+        (("verify", "digtis"), "digtis is no model version; did you mean digits?"),
+        (("verify", "models/digits"), "models/digits is no model version; did you mean models/digits/1.0.0?"),
+        (("verify", "train.py"), "train.py is no artifact that reloadgate knows (model.keras"),
         (("verify", "models/nowhere"), "models/nowhere does not exist"),
         (("verify", "digits", "nothing"), "nothing does not exist"),
         (("verify", "--polcy", "flips=1"), "No such option"),
@@ -120,6 +123,8 @@ def test_the_module_is_the_command() -> None:
 )
 def test_what_was_mistyped_ends_with_2_and_is_said_on_standard_error(run: Run, arguments: tuple[str, ...], said: str) -> None:
     Path("params.yaml").write_text(PARAMS)
+    Path("train.py").touch()
+    Path("models/digits/1.0.0/evidence").mkdir(parents=True)
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
     assert said in err

@@ -11,7 +11,7 @@ from typing import Any
 from reloadgate.errors import UnreadableRecordError, UsageError
 from reloadgate.evidence import EVIDENCE_DIR, Artifact, File, SavedEvidence, read_sealed
 from reloadgate.files import project_root, remove_abandoned
-from reloadgate.formats import artifacts_in
+from reloadgate.formats import artifact_at, artifacts_in
 from reloadgate.inspection import Limits
 from reloadgate.nouns import SCHEMA_VERSION, digest, noun, read_record, to_dict, write_json
 from reloadgate.policy import Policy, policy_from, read_yaml
@@ -167,7 +167,7 @@ def artifacts_of(version: Path, saved: SavedEvidence | None) -> tuple[Artifact, 
     if saved is not None:
         return saved.artifacts
     if version.is_file():
-        return tuple(a for a in artifacts_in(version.parent, None) if a.path == version.name)
+        return (artifact_at(version),)
     return artifacts_in(version, None)
 
 

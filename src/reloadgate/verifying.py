@@ -1,15 +1,19 @@
 """`verify`: reload, compare and judge in one call. The gate as a function: the verdict is data."""
 
 import contextlib
+import difflib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from reloadgate.compare import compare
 from reloadgate.comparison import Comparison, ModelComparison
 from reloadgate.engine import Engine, EngineFor, EngineSettings, engine_for
+from reloadgate.errors import UsageError
+from reloadgate.evidence import EVIDENCE_DIR
 from reloadgate.files import scratch
+from reloadgate.formats import found_in
 from reloadgate.judge import judge
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.policy import OwnLoader, Policy
@@ -68,11 +72,20 @@ def verify_all(
     return comparison, judge(comparison, policy)
 
 
-def subject_of(path: Path) -> Subject:
+def subject_of(path: Path, names: Iterable[str] = ()) -> Subject:
     """A version by its path; its name is the path.
 
+    Args:
+        names: of the models that go by a name, one of which may be meant.
+
     Raises:
-        UsageError: there is nothing at that path.
+        UsageError: there is nothing at that path, or no version but below it.
     """
-    demand_readable(path)
+    meant = [] if os.path.lexists(path) else difflib.get_close_matches(str(path), names, n=1)
+    if not meant:
+        demand_readable(path)
+        if path.is_dir() and not (path / EVIDENCE_DIR).exists() and not found_in(path):
+            meant = [evidence.parent.as_posix() for evidence in sorted(path.glob(f"*/{EVIDENCE_DIR}"))]
+    if meant:
+        raise UsageError(f"{path} is no model version; did you mean {' or '.join(meant[-3:])}?")
     return Subject(name=path.as_posix(), path=str(path))

@@ -65,7 +65,7 @@ def subjects_named(what: list[str] | None) -> "list[Subject]":
 
     params = read_yaml(PARAMS) if not what or PARAMS.exists() else {}
     known = {subject.name: subject for subject in declared(params)} if not what or params.get("models") else {}
-    return [known[one] if one in known else subject_of(Path(one)) for one in dict.fromkeys(what or known)]
+    return [known[one] if one in known else subject_of(Path(one), known) for one in dict.fromkeys(what or known)]
 
 
 def engine_settings(kind: str | None, scheduler: str | None, python: str | None = None) -> "EngineSettings":

@@ -104,15 +104,35 @@ def artifacts_in(directory: Path, loader: str | None) -> tuple[Artifact, ...]:
     """
     if loader is not None:
         return (Artifact(format=own.NAME, path=".", capability=own.CAPABILITY),)
-    found = tuple(
+    found = found_in(directory)
+    if not found:
+        raise UsageError(
+            f"{directory} holds no artifact that reloadgate knows ({_known()}); "
+            'name the code that loads it: record(..., loader="module:function")'
+        )
+    return found
+
+
+def artifact_at(file: Path) -> Artifact:
+    """The artifact that a file is.
+
+    Raises:
+        UsageError: it is none.
+    """
+    for artifact in found_in(file.parent):
+        if artifact.path == file.name:
+            return artifact
+    raise UsageError(f"{file} is no artifact that reloadgate knows ({_known()}): name one, or the directory of a model version")
+
+
+def found_in(directory: Path) -> tuple[Artifact, ...]:
+    """The artifacts of known formats in a directory."""
+    return tuple(
         Artifact(format=form.NAME, path=path.relative_to(directory).as_posix(), capability=form.CAPABILITY)
         for form in FORMATS.values()
         for path in form.find(directory)
     )
-    if not found:
-        known = ", ".join(form.FILE for form in FORMATS.values() if form is not own)
-        raise UsageError(
-            f"{directory} holds no artifact that reloadgate knows ({known}); "
-            'name the code that loads it: record(..., loader="module:function")'
-        )
-    return found
+
+
+def _known() -> str:
+    return ", ".join(form.FILE for form in FORMATS.values() if form is not own)
