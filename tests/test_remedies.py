@@ -67,9 +67,14 @@ def test_what_inspection_refuses_is_called_damaged_only_where_it_is(code: str, t
     assert told in remedy(row(Group.INSPECT, Outcome.BROKEN, detail=said(report.findings[0])))
 
 
-@pytest.mark.parametrize(
-    "group", [one for one in Group if one is not Group.LOCATION]
-)  # whose rows that name DVC are of projects with DVC
+@pytest.mark.parametrize("group", [Group.COMPILE, Group.OPTIMIZER])
+def test_what_an_own_loader_did_not_give_back_is_for_the_loader_to_mend(group: Group) -> None:
+    for outcome in (Outcome.MISSING, Outcome.DIFFERS):
+        assert "`.keras`" in remedy(row(group, outcome, artifact="model.keras"))
+        assert "without `compile=False`" in remedy(row(group, outcome, artifact="."))
+
+
+@pytest.mark.parametrize("group", [one for one in Group if one is not Group.LOCATION])  # its rows of DVC are of who has it
 def test_a_command_of_dvc_is_advised_to_those_alone_who_have_dvc(group: Group) -> None:
     for found in (remedy(row(group, outcome)) for outcome in Outcome):
         assert "with DVC" in found or not re.search("`(dvc|git checkout dvc)", found), found

@@ -4,6 +4,7 @@ import re
 
 from reloadgate.comparison import Outcome, Row
 from reloadgate.evidence import UNSEEDED, Group
+from reloadgate.formats import own
 
 UNHELD = "mend what is said of loading and of predictions first: what is loaded once more is held against the first"
 
@@ -282,6 +283,15 @@ _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
 }
 """By group: what a row tells of its cause, as a pattern in its subject, detail or what was seen, and what to do about that."""
 
+_OF_LOADERS = {
+    Group.COMPILE: "let the loader compile the model as in training, or load it compiled (without `compile=False`)",
+    Group.OPTIMIZER: (
+        "let the loader restore the optimizer: load the model compiled (without `compile=False`), or keep the optimizer's state "
+        "beside the weights, of the same moment, and load it back (docs/own-loader.md)"
+    ),
+}
+"""Of what the user's own code saves and loads, in whatever form."""
+
 UNLOOKED = "mend what is named first: nothing of this was looked at before that"
 
 
@@ -298,6 +308,7 @@ def remedy(row: Row) -> str:
         return UNSEEDED_REMEDY
     return (
         _of_cause(row)
+        or (_OF_LOADERS.get(row.group) if row.artifact == own.FILE else None)
         or _REMEDIES.get((row.group, row.outcome))
         or _REMEDIES.get((row.group, None))
         or _REMEDIES[Group.EVIDENCE, Outcome.UNCHECKED]
