@@ -278,6 +278,18 @@ def test_a_verb_that_breaks_leaves_error_in_place_of_an_earlier_pass(
     assert said in err
 
 
+@pytest.mark.parametrize("verb", ["verify", "drill"])
+@pytest.mark.parametrize("reports", ["a-file", "a-file/below", "/dev/null/below", "/proc/below"])
+def test_a_folder_that_takes_no_reports_is_named_and_nothing_is_said_of_reports(run: Run, verb: str, reports: str) -> None:
+    Path("params.yaml").write_text(PARAMS)
+    Path("a-file").touch()
+    code, _, err = run(verb, "digits", "--reports", reports)
+    assert (code, Path("a-file").read_bytes()) == (3, b"")
+    assert f"no reports can be written to {reports} (" in err
+    assert "Traceback" not in err
+    assert "reports say" not in err
+
+
 @pytest.mark.parametrize("error", [RuntimeError("surprise"), KeyboardInterrupt()])
 def test_of_reports_that_no_command_began_nothing_is_said(
     run: Run, monkeypatch: pytest.MonkeyPatch, error: BaseException

@@ -15,6 +15,7 @@ from junitparser import JUnitXml
 from builders import comparison, difference, row
 from reloadgate import report
 from reloadgate.comparison import Comparison, Outcome, Row
+from reloadgate.errors import UnwritableError
 from reloadgate.evidence import Group
 from reloadgate.judge import judge
 from reloadgate.nouns import from_dict, read_json
@@ -86,7 +87,7 @@ def test_a_report_that_cannot_be_written_leaves_the_verdict_at_error(
 
     for name in ("write_json", "write_atomically"):
         monkeypatch.setattr(report, name, full_disk(getattr(report, name)))
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(UnwritableError, match="No space left"):
         published(tmp_path)
     assert read_json(tmp_path / report.VERDICT)["status"] == "ERROR"
     assert {name for name in contents(tmp_path) if "/" not in name} == {report.VERDICT}, "no report is left that could say PASS"

@@ -5,6 +5,7 @@ ReloadgateError            what, where, and how to mend it
 ├── RefusedError           save or record refused: the version exists, or its place will vanish
 ├── UnreadableRecordError  evidence, comparison or verdict cannot be read as what it claims to be
 ├── ObservationError       the model could not be observed at all
+├── UnwritableError        no reports can be written where they are to lie
 └── EngineError            the processes that reload could not be started or kept
 """
 
@@ -28,6 +29,10 @@ class UnreadableRecordError(ReloadgateError):
 
 
 class ObservationError(ReloadgateError):
+    pass
+
+
+class UnwritableError(ReloadgateError):
     pass
 
 

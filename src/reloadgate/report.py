@@ -9,12 +9,13 @@ import hashlib
 import math
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reloadgate.comparison import Comparison, ModelComparison, Outcome, Row
+from reloadgate.errors import UnwritableError
 from reloadgate.evidence import Group
 from reloadgate.files import remove_abandoned, scratch, write_atomically
 from reloadgate.nouns import SCHEMA_VERSION, indented, to_dict, write_json
@@ -43,21 +44,27 @@ def begin(reports: Path, doing: str) -> None:
     The pages are plain text in their own syntax, because the gate does this too and must not wait for a template engine.
 
     Raises:
-        OSError: the disk takes no more; none of them is there then.
+        UnwritableError: they cannot be written; none of them is there then, where they can be removed.
     """
-    with _all_or_none(reports, VERDICT, METRICS, *PAGES):
+    with all_or_none(reports, VERDICT, METRICS, *PAGES):
         _set_to_error(reports, doing)
 
 
 @contextmanager
-def _all_or_none(reports: Path, *names: str) -> Iterator[None]:
-    """Where the disk takes no more, none of these reports is left: what cannot be set to ERROR must not say PASS."""
+def all_or_none(reports: Path, *names: str) -> Iterator[None]:
+    """Where one cannot be written, none of these reports is left: what cannot be set to ERROR must not say PASS.
+
+    Raises:
+        UnwritableError: in place of the OSError.
+    """
     try:
         yield
-    except OSError:
+    except OSError as error:
         for name in names:
-            (reports / name).unlink(missing_ok=True)
-        raise
+            with suppress(OSError):  # of a file system that takes no change, or of no folder at all
+                (reports / name).unlink(missing_ok=True)
+        told = f"no reports can be written to {reports} ({error}): it must be a folder that takes files, on a disk with room"
+        raise UnwritableError(told) from None
 
 
 def _set_to_error(reports: Path, doing: str) -> None:
@@ -94,13 +101,13 @@ def publish(
         drifts: how far the versions are from those of another revision, where that was asked.
 
     Raises:
-        OSError: the disk takes no more; then the verdict that `begin` wrote is all that is there.
+        UnwritableError: they cannot be written; then the verdict that `begin` wrote is all that is there.
     """
     from reloadgate.page import html
 
     told = indented(to_dict(verdict))
     pages = (_markdown(verdict, drifts).encode(), html(verdict, comparison, evidence, drifts).encode(), _junit(verdict))
-    with _all_or_none(reports, METRICS, *PAGES):
+    with all_or_none(reports, METRICS, *PAGES):
         write_json(reports / METRICS, metrics(verdict, comparison, drifts))
         for name, page in zip(PAGES, pages, strict=True):
             write_atomically(reports / name, page + _mark(told))
@@ -131,8 +138,9 @@ def on_file(reports: Path, doing: str) -> Iterator[Path]:
     before = {name: (reports / name).read_bytes() for name in names if (reports / name).is_file()}
     docs, aside = reports / DOCS, reports / f".{DOCS}-aside"
     shutil.rmtree(aside, ignore_errors=True)
-    if docs.is_dir():
-        docs.rename(aside)
+    with all_or_none(reports, *names):
+        if docs.is_dir():
+            docs.rename(aside)
     begin(reports, doing)
     marker = (reports / VERDICT).read_bytes()
     with scratch("gate") as folder:

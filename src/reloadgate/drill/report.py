@@ -8,6 +8,7 @@ from reloadgate.drill.trials import MISSED, Area, Drill, Outcome, Trial, score_o
 from reloadgate.evidence import Group
 from reloadgate.files import write_atomically
 from reloadgate.nouns import noun, write_json
+from reloadgate.report import all_or_none
 from reloadgate.verdict import Status
 
 METRICS = "drill.json"
@@ -29,14 +30,18 @@ class Line:
 def begin(reports: Path) -> None:
     """Set metrics and page to ERROR: a drill has begun, and has not ended."""
     reason = "`reloadgate drill` began and has not ended: it is running, was stopped, or broke"
-    write_json(reports / METRICS, {"status": str(Status.ERROR)})
+    error = {"status": str(Status.ERROR)}
     page = f"<!doctype html><html lang=en><meta charset=utf-8><title>drill: ERROR</title><h1>ERROR</h1><p>{reason}</p></html>\n"
-    write_atomically(reports / PAGE, page.encode())
+    with all_or_none(reports, METRICS, PAGE):
+        write_json(reports / METRICS, error)
+        write_atomically(reports / PAGE, page.encode())
 
 
 def publish(reports: Path, drill: Drill) -> None:
-    write_atomically(reports / PAGE, html(drill).encode())
-    write_json(reports / METRICS, metrics(drill))
+    page, figures = html(drill).encode(), metrics(drill)
+    with all_or_none(reports, METRICS, PAGE):
+        write_atomically(reports / PAGE, page)
+        write_json(reports / METRICS, figures)
 
 
 def metrics(drill: Drill) -> dict[str, Any]:
