@@ -3,6 +3,7 @@
 import faulthandler
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +75,17 @@ def test_what_breaks_meanwhile_leaves_no_process(archive: Path, monkeypatch: pyt
         run(Job(path=str(archive), declared=(), limits=Limits()), lambda: 1 / 0)  # type: ignore[arg-type, return-value]
     with pytest.raises(ChildProcessError):
         os.waitpid(made[0], 0)
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, lambda *of: os.waitpid(-1, 0)], ids=["ignored", "waited for"])
+def test_who_sees_to_children_in_another_way_is_no_hindrance(archive: Path, handler: Any) -> None:
+    before = signal.signal(signal.SIGCHLD, handler)
+    try:
+        found = run(Job(path=str(archive), declared=(), limits=Limits()))
+        assert signal.getsignal(signal.SIGCHLD) is handler
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert not found.refused
 
 
 def test_memory_is_limited(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:

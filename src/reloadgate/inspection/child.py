@@ -38,6 +38,7 @@ def run(job: Job, meanwhile: Callable[[], None] = lambda: None) -> Inspected:
     """Inspect in a fork of this process, which must have one thread, and do something here meanwhile."""
     with scratch("inspect") as folder:
         reading, writing = os.pipe()
+        handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a user's module may have nobody wait
         process = os.fork()
         if not process:
             try:
@@ -58,6 +59,7 @@ def run(job: Job, meanwhile: Callable[[], None] = lambda: None) -> Inspected:
             if late:
                 os.kill(process, signal.SIGKILL)
             _, status = os.waitpid(process, 0)
+            signal.signal(signal.SIGCHLD, handler or signal.SIG_DFL)
     if not late and status == 0:
         with contextlib.suppress(ValueError, RecursionError, UnreadableRecordError):  # what a broken parser may have written
             return from_dict(Inspected, json.loads(raw), job.path)
