@@ -259,6 +259,36 @@ def test_what_breaks_in_looking_at_a_model_that_loads_is_no_fault_of_the_model_a
     assert "no fault of the model" in finding.remedy
 
 
+ENDS_NOTHING = "may end no process"
+AT_THE_LINE = "at the line that is named"
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "remedy", "files"),
+    [
+        ("import sys\nsys.exit(3)", "it ended the process: SystemExit: 3 (ends.py, line 2)", ENDS_NOTHING, Status.PASS),
+        ("raise KeyboardInterrupt", "it ended the process: KeyboardInterrupt: (ends.py, line 1)", ENDS_NOTHING, Status.PASS),
+        ("import os\nos._exit(0)", "the reloading process broke: it ended with 0", ENDS_NOTHING, Status.UNVERIFIED),
+        ("def no():\n    raise ValueError('boom')\nno()", "ValueError: boom (ends.py, line 2)", AT_THE_LINE, Status.PASS),
+        ("raise NameError('Unknown layer')", "NameError: Unknown layer (ends.py, line 1)", "register it with", Status.PASS),
+    ],
+)
+def test_what_the_users_modules_do_while_they_are_imported_is_told_of_them_and_not_of_the_files(
+    keras: Any, check: Any, tmp_path: Path, code: str, said: str, remedy: str, files: Status
+) -> None:
+    model, probe = small(keras)
+    (tmp_path / "ends.py").write_text(code)
+    verdict = check(
+        reloadgate.save(model, tmp_path / "m/1", probe=probe, location="any", imports=("ends",), code_path=(str(tmp_path),))
+    )
+    (finding,) = verdict.of(Status.FAIL)
+    assert finding.row.group is Group.LOAD
+    assert said in finding.message
+    assert remedy in finding.remedy
+    (of_files,) = (f for model in verdict.models for f in model.findings if f.row.group is Group.INTEGRITY)
+    assert of_files.status is files, of_files
+
+
 def test_a_child_that_crashes_is_a_row_and_the_others_go_on(keras: Any, engine: LocalEngine, tmp_path: Path) -> None:
     subjects = [Subject(name=name, path=str(own_version(keras, tmp_path, name))) for name in ("crashes", "load", "wrong")]
     _, verdict = verify_all(subjects, INFERRING, engine)

@@ -369,6 +369,8 @@ def environment_changes(saved: Environment, reloaded: Environment | None) -> tup
 
 
 def _files(saved: SavedEvidence, reloaded: ReloadedEvidence) -> Iterator[Row]:
+    if any(check.group is Group.INTEGRITY and not check.subject for check in reloaded.checks):
+        return  # it broke before it could tell which files there are
     recorded = {file.path: file for file in saved.files}
     seen = {file.path: file for file in reloaded.files}
     for path in sorted({*recorded, *seen}):

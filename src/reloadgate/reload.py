@@ -12,9 +12,12 @@ from reloadgate.errors import UnreadableRecordError, UsageError
 from reloadgate.evidence import (
     EVIDENCE_DIR,
     Artifact,
+    Check,
     Depth,
+    Group,
     ReloadedEvidence,
     SavedEvidence,
+    Tried,
     read_saved,
     read_sealed,
     write_evidence,
@@ -79,7 +82,8 @@ def reload(
         return
     with engine_for(seeds) as engine:
         for end in engine.run([job for _, job in jobs.values()], lambda job: watch.started(job.out)):
-            broke = end.exit_code != 0 or end.stopped != ""
+            # A module of the user's may end the process as if all had gone well.
+            broke = end.exit_code != 0 or end.stopped != "" or not (Path(end.job.out) / "evidence.json").is_file()
             if broke:
                 _write_crash(end)
             watch.ended(end.job.out, end.reason if broke else "")
@@ -139,7 +143,7 @@ def _write_crash(end: End) -> None:
             loaded=False,
             error=one_line(f"the reloading process broke: {end.reason}. {last}"),
             warnings=(),
-            checks=(),
+            checks=(Check(group=Group.INTEGRITY, subject="", tried=Tried.UNCHECKED, message="the process told of no file"),),
             environment=None,
             hash_seed="",
             stored_config=None,

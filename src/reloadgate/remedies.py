@@ -12,6 +12,10 @@ LAMBDA_REMEDY = (
     "write the lambda as a function that is registered with `@keras.saving.register_keras_serializable`: Keras loads no lambda "
     "from a file, and of one that it is made to load none of what it takes from around it"
 )
+REGISTER = (
+    "where a class or function is not found, register it with `@keras.saving.register_keras_serializable`, name its module under "
+    "`imports` and the folder of that under `code_path`"
+)
 ASSETS_REMEDY = "save the whole model as `.keras`: weights alone do not carry vocabularies and statistics"
 TAKE_BACK = "take the version back from where you keep it (with DVC: `git checkout dvc.lock && dvc checkout --force`)"
 BASE_CONFIG = (
@@ -42,9 +46,8 @@ _REMEDIES: dict[tuple[Group, Outcome | None], str] = {
     ),
     (Group.INSPECT, Outcome.SKIPPED): "have your loader read formats that run nothing, or set `own_loader: noted`",
     (Group.LOAD, None): (
-        "where a class or function is not found, register it with `@keras.saving.register_keras_serializable`, name its module "
-        "under `imports` and the folder of that under `code_path`; a loader must need nothing of the training process, and know "
-        "its files by name: the version's `evidence/` lies beside them"
+        f"{REGISTER}; a loader must need nothing of the training process, and know its files by name: the version's `evidence/` "
+        "lies beside them"
     ),
     (Group.STRUCTURE, None): "give the class a `get_config` that returns every argument of its constructor",
     (
@@ -132,6 +135,11 @@ _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
             "looking at it broke",
             "this is no fault of the model: do what the message says, or report it to reloadgate with the model's code",
         ),
+        (
+            "^the reloading process broke|^it ended the process",
+            "your modules, builder and loader may end no process (`sys.exit`, `os._exit`), and take no more time and memory than "
+            "`engine.limits` in params.yaml allows",
+        ),
         ("Python lambda", LAMBDA_REMEDY),
         (
             "File not found|No such file|FileNotFoundError",
@@ -162,6 +170,12 @@ _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
         (
             "Unresolved object in checkpoint|not yet been built|object has no attribute '(kernel|gamma|embeddings)'",
             "build before you restore: call the model once on some rows, and `optimizer.build`, in what loads it",
+        ),
+        (r"[Uu]nknown |[Cc]ould not locate|not found|not registered|No module named|has no function", REGISTER),
+        (
+            r"\.py, line \d+\)$",
+            "your code broke at the line that is named: it must need nothing of the training process, as globals, arguments, "
+            "variables of the environment and files beside it are",
         ),
     ),
     Group.STRUCTURE: (

@@ -59,6 +59,7 @@ from reloadgate.project import read_limits
 from reloadgate.text import error_line, one_line
 
 CONTAINED = "no network and no other process could be reached; environment, home and working directory were empty of the user's"
+PACKAGE = Path(__file__).parents[1]
 NO_RECIPE = Recipe(loader=None, builder=None, imports=(), code_path=())
 IGNORED_LOGGERS = {"h5py"}
 
@@ -202,7 +203,9 @@ def reload_artifact(
             folders = ", ".join(loaded.recipe.code_path) or "no folder"
             loaded.error = f"{error_line(error)}: looked for in {folders} (`code_path`) and among what is installed"
         except Exception as error:
-            loaded.error = error_line(error)
+            loaded.error = error_line(error) + _where(error, loaded.recipe, version)
+        except BaseException as error:  # an interrupt of the caller's never reaches this process
+            loaded.error = f"it ended the process: {error_line(error)}{_where(error, loaded.recipe, version)}"
         else:
             if loaded.model is not None:
                 loaded.checks.extend(_looking(loaded.observe))
@@ -236,10 +239,22 @@ def _looking(look: Callable[[], None]) -> Iterator[Check]:
     """What breaks in looking at a model that did load is no fault of the model, and no pass."""
     try:
         look()
-    except Exception as error:
+    except BaseException as error:  # the model's own code may end the process
         where = traceback.extract_tb(error.__traceback__)[-1]
         message = f"it loads, and looking at it broke: {error_line(error)} ({Path(where.filename).name}, line {where.lineno})"
         yield Check(group=Group.LOAD, subject="observation", tried=Tried.UNCHECKED, message=message)
+
+
+def _where(error: BaseException, recipe: Recipe, version: Path) -> str:
+    """The last place in the user's code where loading was when it broke; "" where it was in none."""
+    root = project_root(version) or version
+    folders = [(root / folder).resolve() for folder in recipe.code_path]
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = Path(frame.filename).resolve()
+        for folder in folders:
+            if folder in path.parents and PACKAGE not in path.parents and "site-packages" not in path.parts:
+                return f" ({path.relative_to(folder)}, line {frame.lineno})"
+    return ""
 
 
 def _begin(artifact: Artifact) -> None:
