@@ -22,11 +22,14 @@ def bare(artifact: Path) -> None:
 def verified(version: Path, out: Path) -> None:
     """What a child does."""
     from reloadgate.evidence import EVIDENCE_DIR, Depth, read_saved
+    from reloadgate.inspection import Limits
     from reloadgate.live.fresh import reload_artifact
 
     artifact = read_saved(version / EVIDENCE_DIR)[0].artifacts[0]
     with tempfile.TemporaryDirectory() as folder:
-        reload_artifact(version, artifact, out, Path(folder), uncontained="", strict=False, depth=Depth.AGAIN, opened=set)
+        reload_artifact(
+            version, artifact, out, Path(folder), uncontained="", limits=Limits(), strict=False, depth=Depth.AGAIN, opened=set
+        )
 
 
 def resnet(version: Path, steps: int) -> None:

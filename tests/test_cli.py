@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from builders import ENCODER, build, values
-from reloadgate import cli, project, report, verifying
+from reloadgate import cli, engine, project, report, verifying
 from reloadgate.cli.app import subjects_named
 from reloadgate.engine import End, Job
 from reloadgate.nouns import read_json, write_json
@@ -359,6 +359,20 @@ def test_a_reload_that_was_killed_is_a_model_that_does_not_load(pipeline: Run, m
     assert "the reloading process broke: it was killed by signal 9" in " ".join(out.split())
     assert status(REPORTS / "verify") == "FAIL"
     assert not (REPORTS / report.VERDICT).exists()
+
+
+@pytest.mark.parametrize("verb", ["verify", "reload"])
+def test_what_an_artifact_may_be_is_read_where_the_policy_is_and_mistyped_it_ends_with_2(
+    pipeline: Run, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    for place in (verifying, engine):
+        monkeypatch.setattr(place, "engine_for", lambda settings: Killed)
+    Path("params.yaml").write_text(f"{PARAMS}\ninspect: {{layers: 7}}\n")
+    pipeline(verb)
+    assert {job.inspecting.layers for job in Killed.jobs} == {7}
+    Path("params.yaml").write_text(f"{PARAMS}\ninspect: {{fiel: 7}}\n")
+    code, _, err = pipeline(verb)
+    assert (code, "params.yaml: inspect: there is no setting fiel; did you mean file?" in err) == (2, True)
 
 
 def test_versions_of_one_name_are_reloaded_into_folders_of_their_own(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from reloadgate.engine import Job, Limits, LocalEngine
 from reloadgate.errors import EngineError
 from reloadgate.evidence import EVIDENCE_DIR, Group, ReloadedEvidence, read_saved, read_sealed
 from reloadgate.files import sha256_file
+from reloadgate.inspection import Limits as InspectionLimits
 from reloadgate.nouns import read_json
 from reloadgate.policy import Policy, policy_from
 from reloadgate.project import Subject
@@ -257,6 +258,18 @@ def test_what_breaks_in_looking_at_a_model_that_loads_is_no_fault_of_the_model_a
     (finding,) = (f for f in verdict.of(Status.UNVERIFIED) if f.row.group == "load")
     assert "looking at it broke: ZeroDivisionError: nobody's model (breaker.py, line 5)" in finding.message
     assert "no fault of the model" in finding.remedy
+
+
+def test_what_an_artifact_may_be_is_what_the_caller_says(
+    keras: Any, engine: LocalEngine, anywhere: Policy, tmp_path: Path
+) -> None:
+    model, probe = small(keras)
+    version = reloadgate.save(model, tmp_path / "m/1", probe=probe, location="any")
+    for layers, status in ((1, Status.FAIL), (1000, Status.PASS)):
+        limits = InspectionLimits(layers=layers)
+        _, verdict = verify_all([Subject(name="m", path=str(version))], anywhere, engine, inspecting=limits)
+        assert verdict.status is status, messages(verdict)
+        assert ("inspect" in {f.row.group for f in verdict.of(Status.FAIL)}) is (layers == 1)
 
 
 ENDS_NOTHING = "may end no process"

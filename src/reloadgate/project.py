@@ -130,9 +130,19 @@ def read_section(name: str, over: Mapping[str, Any] | None = None) -> dict[str, 
 
 
 def read_limits(project: Path = Path()) -> Limits:
-    """The limits of inspection of a project's `params.yaml`, the default where it sets none."""
+    """The limits of inspection of a project's `params.yaml`, the default where it sets none.
+
+    Raises:
+        UsageError: they are none.
+    """
     params = project / PARAMS
-    return strictly(Limits, section(read_yaml(params) if params.exists() else {}, "inspect"), "inspect")
+    return strictly(Limits, section(read_yaml(params) if params.exists() else {}, "inspect"), f"{params}: inspect")
+
+
+def limits_above(version: Path) -> Limits:
+    """The limits of the nearest `params.yaml` above a version, and not in it: what it may be is not for itself to say."""
+    root = pipeline_root(version.absolute())
+    return read_limits(root) if root else Limits()
 
 
 def section(params: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from reloadgate.evidence import (
     write_evidence,
 )
 from reloadgate.files import regular_files, sha256_file
+from reloadgate.inspection import Limits as InspectionLimits
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.progress import Watch
 from reloadgate.project import Subject, artifacts_of, demand_readable, folder_of
@@ -30,6 +31,7 @@ from reloadgate.reuse import Store
 from reloadgate.text import one_line
 
 NO_LIMITS = Limits()
+ANY_ARTIFACT = InspectionLimits()
 NOBODY = Watch()
 
 
@@ -41,6 +43,7 @@ def reload(
     watch: Watch = NOBODY,
     store: Store | None = None,
     strict: bool = False,
+    inspecting: InspectionLimits = ANY_ARTIFACT,
     depth: Depth = Depth.AGAIN,
 ) -> Iterator[Subject]:
     """Reload every artifact of every subject; the evidence goes to `out/<name>/<artifact>/`.
@@ -51,6 +54,7 @@ def reload(
         depth: how far to look.
         store: evidence of earlier reloads, used again where everything is the same; default: everything is reloaded.
         strict: keep what inspection refuses from users' own loaders too.
+        inspecting: what the artifacts may be.
 
     Yields:
         Each subject once all its artifacts were reloaded, in no fixed order.
@@ -68,7 +72,7 @@ def reload(
         saved = _saved(subject.directory)
         seeds += [saved.hash_seed] if saved else []
         for artifact in artifacts_of(subject.directory, saved):
-            job = _job(subject, artifact, out, limits, strict, depth)
+            job = _job(subject, artifact, out, limits, strict, inspecting, depth)
             jobs[job.out] = (subject, job)
     names = {key: f"{subject.name} {job.artifact.path}" for key, (subject, job) in jobs.items()}
     if store:
@@ -96,7 +100,9 @@ def reload(
                 yield subject
 
 
-def _job(subject: Subject, artifact: Artifact, out: Path, limits: Limits, strict: bool, depth: Depth) -> Job:
+def _job(
+    subject: Subject, artifact: Artifact, out: Path, limits: Limits, strict: bool, inspecting: InspectionLimits, depth: Depth
+) -> Job:
     version = subject.directory if subject.directory.is_dir() else subject.directory.parent
     return Job(
         version=str(version.absolute()),
@@ -105,6 +111,7 @@ def _job(subject: Subject, artifact: Artifact, out: Path, limits: Limits, strict
         size=_size(version / artifact.path),
         limits=limits,
         strict=strict,
+        inspecting=inspecting,
         depth=depth,
     )
 

@@ -17,13 +17,13 @@ from reloadgate.evidence import (
     broken_seals,
     read_sealed,
 )
-from reloadgate.files import project_root, scratch, sha256_file
+from reloadgate.files import scratch, sha256_file
 from reloadgate.formats import belongs, format_named, own
 from reloadgate.formats.built import build_optimizer
 from reloadgate.inspection import HARMLESS, all_findings, inspect, said
 from reloadgate.ndarrays import array_digest
 from reloadgate.probe import Probe
-from reloadgate.project import read_limits
+from reloadgate.project import limits_above
 
 
 def restore(version: str | os.PathLike[str]) -> tuple[Any, Progress]:
@@ -65,7 +65,7 @@ def restore(version: str | os.PathLike[str]) -> tuple[Any, Progress]:
 
 
 def _refuse_uninspected(path: Path, names: list[str], directory: Path) -> None:
-    (inspected,) = inspect([path], names, read_limits(project_root(directory) or directory))
+    (inspected,) = inspect([path], names, limits_above(directory))
     refused = [one for one in all_findings(inspected) if one.refused and one.code not in HARMLESS]
     if refused:
         raise RefusedError(f"{directory} was not loaded, because inspection refuses it: {said(refused[0])}")

@@ -114,6 +114,7 @@ class Store:
             {
                 "version": [job.version, digests(version)],
                 "artifact": to_dict(job.artifact),
+                "inspecting": to_dict(job.inspecting),
                 "place": to_dict(look_at(version)),
                 "importable": {str(folder): _importable(folder) for folder in code},
                 **self._machine,

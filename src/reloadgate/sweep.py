@@ -9,11 +9,13 @@ from reloadgate.engine import EngineSettings
 from reloadgate.errors import ReloadgateError, UnreadableRecordError, UsageError
 from reloadgate.evidence import EVIDENCE_DIR, Group, read_saved
 from reloadgate.files import project_root, remove_abandoned, scratch
+from reloadgate.inspection import Limits
 from reloadgate.judge import judge
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.policy import Policy, read_yaml
 from reloadgate.progress import Watch
 from reloadgate.project import PARAMS, PLACE, Subject, declared
+from reloadgate.reload import ANY_ARTIFACT
 from reloadgate.remote import remote_row
 from reloadgate.revisions import Versions, check_out, code, commit
 from reloadgate.rows import row_of
@@ -22,12 +24,18 @@ from reloadgate.verifying import verify_all
 
 
 def sweep(
-    revisions: Iterable[str], names: Sequence[str], policy: Policy, settings: EngineSettings, watch: Watch
+    revisions: Iterable[str],
+    names: Sequence[str],
+    policy: Policy,
+    settings: EngineSettings,
+    watch: Watch,
+    inspecting: Limits = ANY_ARTIFACT,
 ) -> tuple[Comparison, Verdict]:
     """Verify the model versions that `params.yaml` names in every revision; each distinct one once.
 
     Args:
         names: the models to verify; default: all.
+        inspecting: what the artifacts may be.
 
     Raises:
         UsageError: this is no git repository, a revision is unknown, or none of them has a model.
@@ -45,7 +53,8 @@ def sweep(
         if not found.subjects and not found.lost:
             raise UsageError("none of these revisions has a params.yaml in this folder that names such a model")
         # The remote is asked for what the revision tracks: the copies themselves are in none.
-        comparison, _ = verify_all(found.subjects, replace(policy, pushed=False), settings=settings, watch=watch)
+        unpushed = replace(policy, pushed=False)
+        comparison, _ = verify_all(found.subjects, unpushed, settings=settings, inspecting=inspecting, watch=watch)
         models = [found.placed(model, policy) for model in comparison.models]
     comparison = Comparison(schema_version=SCHEMA_VERSION, models=(*models, *found.lost))
     return comparison, judge(comparison, policy)

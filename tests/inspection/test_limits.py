@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 
 from reloadgate.errors import UsageError
 from reloadgate.inspection import Limits
+from reloadgate.project import limits_above
 from reloadgate.settings import strictly
 
 
@@ -32,3 +35,14 @@ def test_settings_that_mean_nothing_are_refused(settings: dict[str, object], mes
 def test_limits_are_above_zero() -> None:
     with pytest.raises(ValueError, match="layers is -1"):
         Limits(layers=-1)
+
+
+@pytest.mark.parametrize("repository", [True, False])
+def test_the_nearest_settings_above_a_version_count_and_none_within_it(tmp_path: Path, repository: bool) -> None:
+    version = tmp_path / "sub/models/m/1"
+    version.mkdir(parents=True)
+    if repository:
+        (tmp_path / ".git").mkdir()
+    for folder, layers in ((tmp_path, 1), (tmp_path / "sub", 2), (version, 3)):
+        (folder / "params.yaml").write_text(f"inspect: {{layers: {layers}}}\n")
+    assert limits_above(version).layers == 2

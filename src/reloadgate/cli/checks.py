@@ -53,7 +53,7 @@ def verify(
 ) -> None:
     """Reload the bytes that lie there now, compare, judge and report; without arguments, every model of params.yaml."""
     from reloadgate import drift, report
-    from reloadgate.project import REPORTS, read_policy, read_records
+    from reloadgate.project import REPORTS, read_limits, read_policy, read_records
     from reloadgate.revisions import commit
     from reloadgate.sweep import sweep
     from reloadgate.terminal import show_drifts
@@ -67,16 +67,18 @@ def verify(
     folder = reports or (None if what or others else REPORTS / "verify")
     if folder:
         begin(folder, "reloadgate verify")
-    settings, where = read_policy(policy or ()), engine_settings(engine, scheduler, python)
+    settings, where, limits = read_policy(policy or ()), engine_settings(engine, scheduler, python), read_limits()
     evidence = folder / "evidence" if folder and not others else None
     drifts: tuple[drift.Drift, ...] = ()
     with watching(quiet or as_json) as watch:
         if others:
-            comparison, verdict = sweep(_revisions(rev or [], all_tags, all_commits), what or (), settings, where, watch)
+            comparison, verdict = sweep(_revisions(rev or [], all_tags, all_commits), what or (), settings, where, watch, limits)
         else:
             records = read_records() if not what else None
             subjects = subjects_named(what)
-            comparison, verdict = verify_all(subjects, settings, records=records, evidence=evidence, settings=where, watch=watch)
+            comparison, verdict = verify_all(
+                subjects, settings, records=records, evidence=evidence, settings=where, inspecting=limits, watch=watch
+            )
             drifts = drift.against(against, subjects, comparison) if against else ()
     if folder:
         report.publish(folder, verdict, comparison, evidence, drifts)
@@ -151,7 +153,7 @@ def drill(
     from reloadgate.drill import report
     from reloadgate.drill.running import drill as run_drill
     from reloadgate.nouns import to_dict
-    from reloadgate.project import REPORTS, read_policy, read_records
+    from reloadgate.project import REPORTS, read_limits, read_policy, read_records
     from reloadgate.terminal import show_drill
     from reloadgate.verdict import EXIT_CODES
 
@@ -159,7 +161,7 @@ def drill(
     if folder:
         report.begin(folder)
         begun.append(folder)
-    settings, where = read_policy(policy or ()), engine_settings(engine, scheduler, python)
+    settings, where, limits = read_policy(policy or ()), engine_settings(engine, scheduler, python), read_limits()
     with watching(quiet or as_json) as watch:
         found = run_drill(
             subjects_named(what),
@@ -169,6 +171,7 @@ def drill(
             sample=sample,
             min_score=min_score,
             thorough=thorough,
+            inspecting=limits,
             watch=watch,
         )
     if folder:

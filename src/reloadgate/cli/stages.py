@@ -38,15 +38,15 @@ def reload(
     """Reload every model of params.yaml that changed, in fresh processes; the evidence goes to reports/evidence."""
     from reloadgate.engine import engine_for
     from reloadgate.policy import OwnLoader, read_yaml
-    from reloadgate.project import EVIDENCE, PARAMS, REPORTS, declared, read_policy
+    from reloadgate.project import EVIDENCE, PARAMS, REPORTS, declared, read_limits, read_policy
     from reloadgate.reload import reload as reload_all
 
     begin(REPORTS, "reloadgate reload")
-    subjects, settings = declared(read_yaml(PARAMS)), engine_settings(engine, scheduler)
+    subjects, settings, inspecting = declared(read_yaml(PARAMS)), engine_settings(engine, scheduler), read_limits()
     strict, store = read_policy().own_loader == OwnLoader.STRICT, _store(settings, fresh)
     shutil.rmtree(EVIDENCE, ignore_errors=True)
     with watching(quiet) as watch:
-        reloaded = list(reload_all(subjects, EVIDENCE, engine_for(settings), settings.limits, watch, store, strict))
+        reloaded = list(reload_all(subjects, EVIDENCE, engine_for(settings), settings.limits, watch, store, strict, inspecting))
     typer.echo(f"reloaded {len(reloaded)} models: {EVIDENCE}")
 
 

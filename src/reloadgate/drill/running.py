@@ -27,12 +27,13 @@ from reloadgate.engine import Engine, EngineFor, EngineSettings, engine_for
 from reloadgate.errors import UnreadableRecordError
 from reloadgate.evidence import Artifact, Capability, Depth
 from reloadgate.files import remove_abandoned, scratch
+from reloadgate.inspection import Limits
 from reloadgate.judge import judge
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.policy import OwnLoader, Policy
 from reloadgate.progress import Watch
 from reloadgate.project import Subject, VersionRecord
-from reloadgate.reload import NOBODY, reload
+from reloadgate.reload import ANY_ARTIFACT, NOBODY, reload
 from reloadgate.suites import with_suites
 from reloadgate.verdict import Status
 
@@ -47,6 +48,7 @@ def drill(
     sample: int | None = None,
     min_score: float | None = None,
     thorough: bool = False,
+    inspecting: Limits = ANY_ARTIFACT,
     watch: Watch = NOBODY,
     engine: Engine | None = None,
 ) -> Drill:
@@ -58,13 +60,14 @@ def drill(
         sample: damages to try of each version, spread over the areas; default: all.
         min_score: the score, between 0 and 1, below which the drill fails; default: it tells the score, and that is all.
         thorough: let a copy predict and train even where what it holds tells already that it is damaged.
+        inspecting: what the artifacts may be.
         engine: a running engine to reload in; default: one for this call.
 
     Raises:
         EngineError: the reloading processes could not be started or kept.
     """
     began = time.monotonic()
-    run = _Run(policy, settings, watch, thorough)
+    run = _Run(policy, settings, watch, thorough, inspecting)
     originals = []
     for subject in subjects:
         try:
@@ -89,8 +92,8 @@ def drill(
 class _Run:
     """One drill at work."""
 
-    def __init__(self, policy: Policy, settings: EngineSettings, watch: Watch, thorough: bool) -> None:
-        self._policy, self._settings, self._watch = policy, settings, watch
+    def __init__(self, policy: Policy, settings: EngineSettings, watch: Watch, thorough: bool, inspecting: Limits) -> None:
+        self._policy, self._settings, self._watch, self._inspecting = policy, settings, watch, inspecting
         self._depths = (Depth.BEHAVIOUR, Depth.AGAIN) if thorough else tuple(Depth)
         self.trials: list[Trial] = []
         self.unfit: dict[str, str] = {}
@@ -116,6 +119,7 @@ class _Run:
             self._settings.limits,
             self._watch,
             strict=strict,
+            inspecting=self._inspecting,
             depth=depth,
         ):
             prepared = waiting[subject.name]

@@ -29,14 +29,24 @@ def run(job: dict[str, Any], folder: str) -> None:
 
         from reloadgate.engine.footprint import Steps
         from reloadgate.evidence import Artifact, Depth
+        from reloadgate.inspection import Limits
         from reloadgate.live.fresh import reload_artifact
         from reloadgate.nouns import from_dict
 
         np.random.seed()  # which a fork would share with its siblings; Python's own generator sees to itself
         version, out, steps = Path(job["version"]), Path(job["out"]), Steps()
         artifact, depth = from_dict(Artifact, job["artifact"]), Depth(job["depth"])
+        limits = from_dict(Limits, job["inspecting"])
         reload_artifact(
-            version, artifact, out, Path(folder), uncontained=uncontained, strict=job["strict"], depth=depth, opened=steps.opened
+            version,
+            artifact,
+            out,
+            Path(folder),
+            uncontained=uncontained,
+            limits=limits,
+            strict=job["strict"],
+            depth=depth,
+            opened=steps.opened,
         )
         steps.write(out, version, out, Path(folder))
     except BaseException:

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from reloadgate.evidence import Artifact, Depth
+from reloadgate.inspection import Limits as InspectionLimits
 from reloadgate.nouns import noun
 
 MEBIBYTE = 1 << 20
@@ -68,6 +69,8 @@ class Job:
     limits: Limits = Limits()
     strict: bool = False
     """Whether what inspection refuses is kept from the user's own loader too (the policy `own_loader`)."""
+    inspecting: InspectionLimits = InspectionLimits()
+    """What the artifact may be."""
     depth: Depth = Depth.AGAIN
 
     @property

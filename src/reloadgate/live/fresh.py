@@ -40,7 +40,7 @@ from reloadgate.evidence import (
 )
 from reloadgate.files import project_root, sha256_file
 from reloadgate.formats import format_named, own
-from reloadgate.inspection import HARMLESS, Finding, refusals, said
+from reloadgate.inspection import HARMLESS, Finding, Limits, refusals, said
 from reloadgate.live.again import Again
 from reloadgate.live.catalog import quick_walks
 from reloadgate.live.declared import declared
@@ -55,7 +55,6 @@ from reloadgate.live.version_files import age_otherwise, copy_and_hash, irregula
 from reloadgate.nouns import SCHEMA_VERSION
 from reloadgate.places import look_at
 from reloadgate.probe import Probe
-from reloadgate.project import read_limits
 from reloadgate.text import error_line, one_line
 
 CONTAINED = "no network and no other process could be reached; environment, home and working directory were empty of the user's"
@@ -91,13 +90,12 @@ class Loaded:
         self.checks: list[Check] = []
         self.warnings: list[Warned] = []
 
-    def load(self, strict: bool) -> None:
+    def load(self, limits: Limits, strict: bool) -> None:
         """Inspect the artifact and load it, where nothing speaks against that."""
         if self.saved:
             compute_as(self.saved.environment)  # before the user's modules, which may compute while they are imported
         with _catching_warnings(self.warnings):
             names = declared(self.recipe, self.version)
-        limits = read_limits(project_root(self.version) or self.version)
         found = refusals(self.private / self.artifact.path, names, limits, meanwhile=lambda: _begin(self.artifact))
         refused = [one for one in found if one.code != "nonfinite" or not _infinite(self.saved)]
         self.checks.extend(_inspected(self.artifact, refused))
@@ -173,6 +171,7 @@ def reload_artifact(
     folder: Path,
     *,
     uncontained: str,
+    limits: Limits,
     strict: bool,
     depth: Depth,
     opened: Callable[[], set[str]],
@@ -183,6 +182,7 @@ def reload_artifact(
         version: absolute path of the model version.
         folder: a folder of this process' own.
         uncontained: why this process can still reach the network; "" where it cannot.
+        limits: what the artifact may be.
         strict: keep what inspection refuses from the user's own loader too.
         depth: how far to look.
         opened: the files that this process opened since it was last asked.
@@ -198,7 +198,7 @@ def reload_artifact(
     loaded.checks.append(_contained(uncontained))
     with quick_walks():
         try:
-            loaded.load(strict)
+            loaded.load(limits, strict)
         except ModuleNotFoundError as error:
             folders = ", ".join(loaded.recipe.code_path) or "no folder"
             loaded.error = f"{error_line(error)}: looked for in {folders} (`code_path`) and among what is installed"
