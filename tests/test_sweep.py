@@ -13,6 +13,7 @@ import pytest
 
 import reloadgate
 from builders import build
+from reloadgate import revisions
 from reloadgate.comparison import Comparison
 from reloadgate.engine import EngineSettings, LocalEngine
 from reloadgate.engine.other import NEEDED
@@ -174,6 +175,19 @@ def test_what_cannot_be_swept_is_said(tmp_path: Path, monkeypatch: pytest.Monkey
         swept("empty")
     with pytest.raises(UsageError, match="git knows no revision"):
         swept("nonsense")
+
+
+def test_of_a_shallow_clone_it_is_said_that_it_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run("git", "init", "-q", "whole")
+    monkeypatch.chdir("whole")
+    commit("one", README="1")
+    commit("two", README="2")
+    run("git", "clone", "-q", "--depth", "1", Path.cwd().as_uri(), "../part")
+    with pytest.raises(UsageError, match="git fetch --unshallow"):
+        revisions.commit(Path("../part"), "HEAD~1")
+    with pytest.raises(UsageError, match=r"no revision 'HEAD~9' in [^,]*$"):
+        revisions.commit(Path(), "HEAD~9")
 
 
 # Another environment

@@ -41,7 +41,16 @@ def commit(repository: Path, revision: str) -> str:
     try:
         return git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}").decode().strip()
     except UsageError:
-        raise UsageError(f"git knows no revision {revision!r} in {repository.absolute()}") from None
+        shallow = ", a shallow clone: fetch the rest with `git fetch --unshallow` (in CI: `fetch-depth: 0`)"
+        told = f"git knows no revision {revision!r} in {repository.absolute()}"
+        raise UsageError(told + (shallow if _is_shallow(repository) else "")) from None
+
+
+def _is_shallow(repository: Path) -> bool:
+    try:
+        return git(repository, "rev-parse", "--is-shallow-repository").strip() == b"true"
+    except UsageError:  # it is no repository
+        return False
 
 
 def holds(repository: Path, revision: str, path: str) -> bool:
