@@ -265,10 +265,30 @@ def test_ci_is_that_of_the_service_whose_files_are_there(tmp_path: Path, shape: 
     adopted(root)
     job = YAML().load(root / path)
     assert "dvc pull && dvc repro --pull --allow-missing gate" in str(job)
-    assert 'pip install . "reloadgate[dvc]"' in str(job)
     assert depth in str(job), "history and --against read earlier commits"
     others = {".github/workflows/reloadgate.yml", ".gitlab-ci.yml"} - {path}
     assert not any((root / other).exists() for other in others)
+
+
+@pytest.mark.parametrize(
+    ("files", "installs"),
+    [
+        (("requirements.txt", "pyproject.toml"), 'pip install -r requirements.txt "reloadgate[dvc]"'),
+        (("pyproject.toml",), 'pip install . "reloadgate[dvc]"'),
+        (("setup.py",), 'pip install . "reloadgate[dvc]"'),
+        ((), 'pip install "reloadgate[dvc]"'),
+    ],
+)
+@pytest.mark.parametrize(("shape", "path"), [("github", ".github/workflows/reloadgate.yml"), ("gitlab", ".gitlab-ci.yml")])
+def test_ci_installs_what_the_project_names(tmp_path: Path, shape: str, path: str, files: tuple[str, ...], installs: str) -> None:
+    root = lay(tmp_path / "churn", SHAPES[shape])
+    for name in ("requirements.txt", "pyproject.toml", "setup.py"):
+        (root / name).unlink(missing_ok=True)
+        if name in files:
+            (root / name).touch()
+    adopted(root)
+    assert f"'{installs}'" in str(YAML().load(root / path))
+    assert ("# and what the project needs" in (root / path).read_text()) is (not files)
 
 
 def test_a_makefile_alone_gets_targets_and_no_pipeline(tmp_path: Path) -> None:

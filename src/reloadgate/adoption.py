@@ -311,8 +311,12 @@ def _ci(files: Files, root: Path, uses_dvc: bool) -> None:
     """A workflow for the service whose files are there; none where there are none."""
     # What the project pins may not name reloadgate; a reload needs TensorFlow, the gate of a pipeline does not.
     needed = "reloadgate[dvc]" if uses_dvc else "reloadgate[tensorflow]"
-    project = "-r requirements.txt" if (root / "requirements.txt").is_file() else "."
-    install = f'pip install {project} "{needed}"'
+    if (root / "requirements.txt").is_file():
+        install = f'pip install -r requirements.txt "{needed}"'
+    elif (root / "pyproject.toml").is_file() or (root / "setup.py").is_file():
+        install = f'pip install . "{needed}"'
+    else:
+        install = f'pip install "{needed}"  # and what the project needs: no file here names it'
     run, report = (
         ("dvc pull && dvc repro --pull --allow-missing gate", "reports") if uses_dvc else ("make verify", "reports/verify")
     )
