@@ -28,6 +28,21 @@ app = typer.Typer(
 )
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"reloadgate {version('reloadgate')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _of_no_command(
+    version: Annotated[bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell the version.")] = False,
+) -> None:
+    pass
+
+
 def model_names(incomplete: str) -> list[str]:
     """What the shell completes: the models of params.yaml; a path completes itself."""
     import contextlib
