@@ -1,5 +1,6 @@
 """The command: argv to one verb to exit code, in a blink, and with the reports at ERROR until the verb has ended."""
 
+import importlib.metadata
 import json
 import subprocess
 import sys
@@ -131,6 +132,10 @@ def test_what_was_mistyped_ends_with_2_and_is_said_on_standard_error(run: Run, a
     assert "Traceback" not in err
 
 
+def test_the_version_is_that_of_the_package(run: Run) -> None:
+    assert run("--version") == (0, f"reloadgate {importlib.metadata.version('reloadgate')}\n", "")
+
+
 def test_without_arguments_the_command_explains_itself(run: Run) -> None:
     code, out, err = run()
     assert code in (0, 2)
@@ -153,7 +158,7 @@ def test_a_path_is_verified_where_params_yaml_names_no_model(tmp_path: Path, mon
         (None, "params.yaml is missing"),
         ("models: {}\n", "names no model"),
         ("models: {digits: 1.0.0}\n", "models.digits has no version"),
-        ("models: [\n", "cannot be read as YAML"),
+        ("models: [\n", "params.yaml cannot be read as YAML: while parsing a flow node"),
         ("- models\n", "no YAML mapping"),
     ],
 )
@@ -163,6 +168,7 @@ def test_params_that_name_no_model_end_with_2(run: Run, verb: str, params: str |
     code, out, err = run(verb)
     assert (code, out) == (2, "")
     assert said in err
+    assert "unicode string" not in err
 
 
 @pytest.mark.parametrize("verb", ["verify", "judge", "gate"])

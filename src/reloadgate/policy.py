@@ -189,7 +189,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UsageError(f"{path} is missing: run this in the folder that holds it, or name the paths to verify") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from None
+        told = one_line(error).replace('in "<unicode string>", ', "at ")  # what YAML calls the file, which is named already
+        raise UsageError(f"{path} cannot be read as YAML: {told}") from None
     if not isinstance(data, dict):
         raise UsageError(f"{path} is no YAML mapping")
     return data

@@ -70,7 +70,7 @@ def all_or_none(reports: Path, *names: str) -> Iterator[None]:
 def _set_to_error(reports: Path, doing: str) -> None:
     for folder in (reports, (reports / LOSS_CURVE).parent):
         remove_abandoned(folder)
-    reason = f"`{doing}` began and has not ended: it is running, was stopped, or broke"
+    reason = f"`{doing}` began and came to no end: it is running, was stopped, refused a setting, or broke"
     verdict = Verdict(schema_version=SCHEMA_VERSION, status=Status.ERROR, reason=reason, policy=Policy(), models=())
     write_json(reports / VERDICT, to_dict(verdict))
     write_json(reports / METRICS, {"status": str(Status.ERROR), "models": {}})

@@ -29,7 +29,7 @@ class Line:
 
 def begin(reports: Path) -> None:
     """Set metrics and page to ERROR: a drill has begun, and has not ended."""
-    reason = "`reloadgate drill` began and has not ended: it is running, was stopped, or broke"
+    reason = "`reloadgate drill` began and came to no end: it is running, was stopped, refused a setting, or broke"
     error = {"status": str(Status.ERROR)}
     page = f"<!doctype html><html lang=en><meta charset=utf-8><title>drill: ERROR</title><h1>ERROR</h1><p>{reason}</p></html>\n"
     with all_or_none(reports, METRICS, PAGE):
