@@ -97,3 +97,39 @@ def test_of_what_is_installed_all_names_count_that_its_code_mentions() -> None:
     assert "units" not in read_of([keras.layers.Dense(3)])  # what is Keras' own is compared by its configuration
     assert "activation" in read
     assert "nothing_of_this_name" not in read
+
+
+@pytest.mark.usefixtures("keras")
+@pytest.mark.parametrize(
+    ("fit", "reads"),
+    [
+        ("return super().fit(x, y)", False),
+        ("return super().fit(x, y * self.factor)", True),
+        ("return super().fit(x, self.scaled(y))", True),
+        ("return super().fit(x, self.twice(y))", True),
+        ("return super().fit(x, y * self.most)", True),
+        ("return self.train_step((x, y))", False),  # which the resumed steps take
+    ],
+)
+def test_what_a_method_reads_through_others_of_the_class_it_reads(fit: str, reads: bool) -> None:
+    import keras
+
+    from reloadgate.live.reads import read_by
+
+    class Net(keras.Model):
+        def train_step(self, data):  # type: ignore[no-untyped-def]
+            return self.factor
+
+        def scaled(self, y):  # type: ignore[no-untyped-def]
+            return y * self.factor
+
+        def twice(self, y):  # type: ignore[no-untyped-def]
+            return 2 * self.scaled(y)
+
+        @property
+        def most(self):  # type: ignore[no-untyped-def]
+            return self.factor
+
+    space: dict[str, type] = {"Net": Net}
+    exec(f"class Fitting(Net):\n    def fit(self, x, y):\n        {fit}", space)
+    assert (("factor", "fit") in {*read_by(["fit"], [space["Fitting"], Net], dir(keras.Model))}) is reads

@@ -73,7 +73,7 @@ def plain(things: Objects, read: Container[str]) -> Iterator[Attribute]:
                 yield Attribute(key=f"{name}.{one}", value=text, argument=True, read=one in uses)
         arguments |= {f"_{one}" for one in arguments} & {name for one in constructors for name in _mentioned(one)}
         arguments |= {f"_{cls.__name__.lstrip('_')}__{one}" for cls in own for one in arguments}  # as Python mangles `__one`
-        methods = dict(read_by(NOT_CALLED, own)) if isinstance(thing, keras.Model) else {}
+        methods = dict(read_by(NOT_CALLED, own, dir(keras.Model))) if isinstance(thing, keras.Model) else {}
         for attribute, value in kept.items() if own else ():
             argument = attribute in arguments
             if argument and value is None and attribute.endswith("activation"):

@@ -5,9 +5,9 @@ import itertools
 import os
 import sys
 import sysconfig
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from functools import cache
-from types import CellType, CodeType, ModuleType
+from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 from reloadgate.live.words import is_the_users
@@ -83,11 +83,28 @@ def _is_the_projects(module: ModuleType | None) -> bool:
     return file is not None and not file.startswith(INSTALLED)
 
 
-def read_by(methods: Iterable[str], classes: Iterable[type]) -> Iterator[tuple[str, str]]:
-    """Names of the attributes that one of the methods reads, where these classes have it themselves, and the method's name."""
-    for cls, method in itertools.product(classes, methods):
-        for code in _codes_of(vars(cls).get(method)):
-            yield from ((name, method) for name in _read(code))
+def read_by(methods: Iterable[str], classes: Sequence[type], called: Container[str]) -> Iterator[tuple[str, str]]:
+    """Names of the attributes that one of the methods reads, where these classes have it themselves, and the method's name.
+
+    Args:
+        classes: the user's own; what a method of theirs reads counts too where one of `methods` mentions it, directly or not.
+        called: names of methods that are called elsewhere, of which nothing is told.
+    """
+    for method in methods:
+        for function in behind((vars(cls).get(method) for cls in classes), classes, called):
+            yield from ((name, method) for name in _read(function.__code__))
+
+
+def behind(things: Iterable[Any], classes: Sequence[type], called: Container[str]) -> Collection[FunctionType]:
+    """The functions that methods or properties run, and those of the classes' methods and properties that they mention."""
+    left, found = [*things], dict[int, FunctionType]()
+    while left:
+        for function in _functions_of(left.pop()):
+            if id(function) not in found:
+                found[id(function)] = function
+                names = {name for name in _read(function.__code__) if name not in called}
+                left += [vars(cls)[name] for cls in classes for name in sorted(names & vars(cls).keys())]
+    return found.values()
 
 
 @cache
@@ -113,15 +130,19 @@ def _hides(cls: type) -> bool:
 
 
 def _codes_of(thing: Any) -> Iterator[CodeType]:
-    """The codes of a function, method or property: what decorates it, and what that hands on to."""
+    return (one.__code__ for one in _functions_of(thing))
+
+
+def _functions_of(thing: Any) -> Iterator[Any]:
+    """What has code of a function, method or property: what decorates it, and what that hands on to."""
     left, seen = [thing], set[int]()
     while left:
         one = left.pop()
         if id(one) in seen or isinstance(one, (type, ModuleType)):
             continue
         seen.add(id(one))
-        if isinstance(code := getattr(one, "__code__", None), CodeType):
-            yield code
+        if isinstance(getattr(one, "__code__", None), CodeType):
+            yield one
             left += [cell.cell_contents for cell in one.__closure__ or () if cell != CellType()]
         behind = ("fget", "__func__", "__wrapped__", "func", "python_function")
         left += [getattr(one, name) for name in behind if callable(getattr(one, name, None))]
