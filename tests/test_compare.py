@@ -1372,6 +1372,28 @@ def test_a_flag_may_come_back_as_a_number(then: str, now: str, same: bool, tmp_p
     assert [row.outcome for row in rows if row.subject == "layers/encoder.limit"] == [Outcome.UNCHECKED] * (not same)
 
 
+@pytest.mark.parametrize(
+    ("method", "called", "after", "differs", "outcome"),
+    [
+        ("fit", False, None, False, Outcome.UNCHECKED),
+        ("fit", False, '"another"', False, Outcome.UNCHECKED),
+        ("fit", False, '"own"', False, None),
+        ("call", True, None, False, Outcome.NOTED),
+        ("call", True, None, True, Outcome.CHANGED),
+    ],
+)
+def test_a_method_of_the_users_own_is_told_where_it_is_lost(
+    method: str, called: bool, after: str | None, differs: bool, outcome: Outcome | None, tmp_path: Path
+) -> None:
+    def with_method(value: str | None, differs: bool = False) -> Changed:
+        one = Attribute(key=f"model.{method}", value=value or "", argument=False, read=not called, method=method)
+        kept = () if value is None else (one,)
+        return lambda o: replace(o, attributes=kept, outputs=o.outputs[differs:])
+
+    rows = build(tmp_path, then=with_method('"own"'), now=with_method(after, differs)).compare().rows
+    assert [row.outcome for row in rows if row.subject == f"model.{method}"] == ([outcome] if outcome else [])
+
+
 def test_an_argument_of_what_is_gone_is_unchecked(tmp_path: Path) -> None:
     """A constraint that a `get_config` forgets, say."""
     rows = build(tmp_path, now=lambda o: replace(o, attributes=())).compare().rows

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -707,6 +708,24 @@ def test_what_a_fit_of_the_models_own_reads_is_told_where_it_did_not_come_back(
     verdict = check(tmp_path / "1")
     assert verdict.status is status, failing(verdict)
     assert [f.row.subject for f in verdict.of(Status.UNVERIFIED)] == ["model.rounds"] * (name == "rounds")
+
+
+@pytest.mark.parametrize(
+    ("attribute", "status"),
+    [("fit", Status.UNVERIFIED), ("train_function", Status.UNVERIFIED), ("call", Status.PASS)],
+)
+def test_a_method_that_was_set_on_a_model_is_told_where_it_is_lost_and_no_check_goes_through_it(
+    attribute: str, status: Status, keras: Any, models: Any, tmp_path: Path, check: Check
+) -> None:
+    model, batch = train(keras, models, "unpacking")
+    assert model.train_function is not None  # which Keras made, as a function of its own
+    setattr(model, attribute, partial(getattr(model, attribute)))
+    reloadgate.save(model, tmp_path / "1", probe=batch, imports=("models",), code_path=(str(HERE),), location="any")
+    verdict = check(tmp_path / "1")
+    assert verdict.status is status, failing(verdict)
+    told = [f for f in verdict.findings if f.row.subject == f"model.{attribute}"]
+    assert [f.status for f in told] == [Status.NOTED if status is Status.PASS else status]
+    assert "no artifact holds a method" in told[0].message
 
 
 def test_what_a_step_writes_for_those_who_watch_is_not_written(keras: Any, models: Any, tmp_path: Path, check: Check) -> None:

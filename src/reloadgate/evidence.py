@@ -167,7 +167,7 @@ class Graph:
 
 @noun
 class Attribute:
-    """A number, text or container of such that an object of the user's own class keeps."""
+    """A number, text or container of such that an object of the user's own class keeps, or a method of the user's."""
 
     key: str
     """`layers/capped.limit`: the object's place and the attribute."""
@@ -178,7 +178,8 @@ class Attribute:
     read: bool = True
     """Whether the user's code reads it once the object is made, and not to count it up alone."""
     method: str = ""
-    """What reads it of the methods that the user's class has in the place of Keras', and that no check calls, as `fit`."""
+    """What reads it of the methods that the user's class has in the place of Keras', and that no check calls, as `fit`; of a
+    method its own name."""
 
 
 @noun

@@ -180,6 +180,10 @@ _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
     ),
     Group.STRUCTURE: (
         (
+            "had its own `",
+            "let the builder or loader set it again; better, make it a method of a class that is registered, and load into that",
+        ),
+        (
             "^the model's own `",
             "keep what the method reads in a weight, or let `get_config` return it and the constructor take it",
         ),

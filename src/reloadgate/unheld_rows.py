@@ -86,6 +86,12 @@ def _attributes(expected: Observation, seen: Observation, outcome: Outcome) -> I
         elif eager and one.read and count:
             worth = outcome
             detail = "the steps move this Python attribute, which no artifact holds, and run eagerly: what depends on it is lost"
+        elif one.method and one.method == one.key.rpartition(".")[2]:
+            worth = outcome if one.read or outcome is Outcome.CHANGED else Outcome.NOTED
+            detail = (
+                f"the {_object_of(one.key)} had its own `{one.method}`, which did not come back as it was: no artifact "
+                "holds a method" + (", and no check goes through this one" if one.read else "")
+            )
         elif there and one.method:
             worth = Outcome.UNCHECKED
             detail = (

@@ -15,15 +15,12 @@ import tensorflow as tf
 from reloadgate.evidence import Attribute
 from reloadgate.live.attributes import Objects, is_keras_own, objects
 from reloadgate.live.catalog import Catalog
+from reloadgate.live.methods import NOT_CALLED, shadows
 from reloadgate.live.reads import Everything, mentioned_by, read_by
 from reloadgate.live.words import KERAS, as_json, described, is_keras
 
 COMMON = frozenset({"self", "args", "kwargs", "name", "dtype", "trainable", "autocast"})
 """Parameters of constructors that Keras takes over."""
-
-
-NOT_CALLED = ("fit", "evaluate", "train_on_batch", "test_on_batch", "predict_on_batch")
-"""Methods of `keras.Model` that no check calls: resumed steps and predictions go through what they call."""
 
 
 COMPARED = (*KERAS, keras.Variable, keras.constraints.Constraint, keras.random.SeedGenerator, tf.Variable, tf.Tensor)
@@ -76,6 +73,8 @@ def plain(things: Objects, read: Container[str]) -> Iterator[Attribute]:
         methods = dict(read_by(NOT_CALLED, own, dir(keras.Model))) if isinstance(thing, keras.Model) else {}
         for attribute, value in kept.items() if own else ():
             argument = attribute in arguments
+            if shadows(thing, attribute) and not argument:
+                continue
             if argument and value is None and attribute.endswith("activation"):
                 value = "linear"  # as Keras' `activations.get` takes it
             in_words = argument or isinstance(value, FunctionType)  # which may close over what the constructor was given

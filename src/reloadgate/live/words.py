@@ -57,9 +57,9 @@ def described(value: Any, depth: int = 0) -> Any:
     if isinstance(value, FunctionType):
         cells = [cell.cell_contents for cell in value.__closure__ or () if cell != CellType()]
         given = [*cells, *(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
-        return [value.__name__, *(_plain_or_type(described(one, depth + 1)) for one in given)] if given else value.__name__
+        return [value.__name__, *(plain_or_type(described(one, depth + 1)) for one in given)] if given else value.__name__
     if hasattr(value, "__dict__") and not isinstance(value, (type, *KERAS)) and is_the_users(type(value)):
-        kept = {name: _plain_or_type(described(item, depth + 1)) for name, item in vars(value).items()}
+        kept = {name: plain_or_type(described(item, depth + 1)) for name, item in vars(value).items()}
         return {"class": type(value).__qualname__, **kept}
     return value
 
@@ -73,7 +73,7 @@ def is_the_users(kind: type) -> bool:
     return kind is SimpleNamespace or not (standard or is_keras(kind))
 
 
-def _plain_or_type(value: Any) -> Any:
+def plain_or_type(value: Any) -> Any:
     """What is no plain value is known by its type."""
     return value if as_json(value) is not None else type(value).__qualname__
 
