@@ -1566,6 +1566,28 @@ class Rounds(Unpacking):
         return super().fit(*args, **options)
 
 
+class Clock:
+    def __init__(self) -> None:
+        self.rounds = 0
+
+    def of_the_next(self) -> float:
+        self.rounds += 1
+        return 0.05 / self.rounds
+
+
+@keras.saving.register_keras_serializable("reloadgate_tests")
+class Clocked(Unpacking):
+    """As `Rounds`, but a helper object counts."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.clock = Clock()
+
+    def fit(self, *args: Any, **options: Any) -> Any:
+        self.optimizer.learning_rate = self.clock.of_the_next()
+        return super().fit(*args, **options)
+
+
 @keras.saving.register_keras_serializable("reloadgate_tests")
 class Noting(Unpacking):
     """Its `fit` keeps what it gave."""
@@ -1578,6 +1600,12 @@ class Noting(Unpacking):
 
 def rounds() -> keras.Model:
     model = Rounds()
+    model.compile(keras.optimizers.Adam(0.05), "mse")
+    return model
+
+
+def clocked() -> keras.Model:
+    model = Clocked()
     model.compile(keras.optimizers.Adam(0.05), "mse")
     return model
 

@@ -81,7 +81,7 @@ NOT_COMPARED = {
     r"observation\.metrics(\[metric\]\.(value\.dtype|kind|name|noise|trainable)| with another)$": "noted where bytes are gone",
     r"\]\.also": "the other places in the file are those that the saved side names",
     r"observation\.moved_attributes\[\] dropped$": "noted, where the train step's graph tells that it makes no difference",
-    r"observation\.attributes( with another|\[\](\.key|\.(argument|method|read)| dropped))$": "what a call makes may be absent",
+    r"observation\.attributes( with another|\[\](\.key|\.(argument|made|method|read)| dropped))$": "what calls make may be gone",
     r"observation\.generators": "told wherever either side drew from one",
     r"observation\.silent": "what the saved side's probe reaches, for the drill's advice",
     r"\]\.path$": "Keras renames on every reload",
@@ -1329,7 +1329,9 @@ def test_of_what_only_infers_the_state_that_is_not_tracked_is_compared_and_that_
         (False, False, "", True, None, None),
         (False, True, "fit", False, "9.0", Outcome.UNCHECKED),
         (False, True, "fit", False, "8.0", None),
-        (False, True, "fit", False, None, None),
+        (False, True, "fit", False, None, Outcome.UNCHECKED),
+        (False, True, "fit, which makes it", False, "9.0", Outcome.UNCHECKED),
+        (False, True, "fit, which makes it", False, None, None),
         (False, True, "", False, "9.0", Outcome.NOTED),
         (False, True, "", False, None, None),
     ],
@@ -1342,7 +1344,9 @@ def test_an_attribute_that_came_back_as_another_is_worth_what_may_depend_on_it(
     key = "layers/encoder.limit"
 
     def with_value(value: str | None) -> Changed:
-        kept = () if value is None else (Attribute(key=key, value=value, argument=argument, read=read, method=method),)
+        made = method.endswith("makes it")
+        one = Attribute(key=key, value=value or "", argument=argument, read=read, method=method, made=made)
+        kept = () if value is None else (one,)
         other = Attribute(key="layers/encoder.other", value="1.0", argument=True)
         return lambda o: replace(
             o,

@@ -99,37 +99,129 @@ def test_of_what_is_installed_all_names_count_that_its_code_mentions() -> None:
     assert "nothing_of_this_name" not in read
 
 
-@pytest.mark.usefixtures("keras")
-@pytest.mark.parametrize(
-    ("fit", "reads"),
-    [
-        ("return super().fit(x, y)", False),
-        ("return super().fit(x, y * self.factor)", True),
-        ("return super().fit(x, self.scaled(y))", True),
-        ("return super().fit(x, self.twice(y))", True),
-        ("return super().fit(x, y * self.most)", True),
-        ("return self.train_step((x, y))", False),  # which the resumed steps take
-    ],
-)
-def test_what_a_method_reads_through_others_of_the_class_it_reads(fit: str, reads: bool) -> None:
+FITTING = """
+    import functools
+    import time
+    import types
     import keras
 
-    from reloadgate.live.reads import read_by
+    FACTORS, CALLS, PLACE = {"one": 3.0}, 0, "/tmp/place"
+
+    def by_global(y):
+        return y * FACTORS["one"]
+
+    def timed(function):
+        @functools.wraps(function)
+        def around(*args, **options):
+            return function(*args, **options)
+        return around
+
+    class Clock:
+        def __init__(self):
+            self.pace, self.count, self.seen = 3.0, 0, []
+
+        def now(self):
+            return self.pace
+
+        def note(self, value):
+            self.count += 1
+            self.seen.append(value)
+
+    class Called(Clock):
+        def __call__(self):
+            return self.pace
+
+    class Waiting(keras.callbacks.Callback):
+        def __init__(self):
+            self.params, self.wait, self.losses = {}, 0, []
+
+        def on_train_begin(self, logs=None):
+            self.losses = []
+
+        def on_epoch_end(self, epoch, logs=None):
+            if self.wait + len(self.losses) + self.params["epochs"]:
+                self.wait += 1
 
     class Net(keras.Model):
-        def train_step(self, data):  # type: ignore[no-untyped-def]
+        rate = 3.0
+
+        def __init__(self):
+            super().__init__()
+            self.factor, self.started, self.seen, self.counts = 3.0, 0.0, [], {"one": 1}
+            self.called, self.clock, self.waiting = Called(), Clock(), Waiting()
+            self.space = types.SimpleNamespace(state=keras.Variable(3.0))
+
+        def train_step(self, data):
             return self.factor
 
-        def scaled(self, y):  # type: ignore[no-untyped-def]
+        def scaled(self, y):
             return y * self.factor
 
-        def twice(self, y):  # type: ignore[no-untyped-def]
+        def twice(self, y):
             return 2 * self.scaled(y)
 
         @property
-        def most(self):  # type: ignore[no-untyped-def]
+        def most(self):
             return self.factor
 
-    space: dict[str, type] = {"Net": Net}
-    exec(f"class Fitting(Net):\n    def fit(self, x, y):\n        {fit}", space)
-    assert (("factor", "fit") in {*read_by(["fit"], [space["Fitting"], Net], dir(keras.Model))}) is reads
+        @timed
+        def fit(self, x, y=None, **options):
+            BEFORE
+            return super().fit(x, y)
+"""
+
+
+@pytest.mark.usefixtures("keras")
+@pytest.mark.parametrize(
+    ("fit", "told"),
+    [
+        ("options.setdefault('verbose', 0)", ""),
+        ("y = y * self.factor", "factor"),
+        ("y = y * getattr(self, 'factor', 1.0)", "factor"),
+        ("y = self.scaled(y)", "factor"),
+        ("y = self.twice(y)", "factor"),
+        ("y = self.most * y", "factor"),
+        ("y = self.rate * y", "rate"),
+        ("y = self.space.state.numpy() * y", "space.state"),
+        ("y = self.clock.pace * y", "clock.pace"),
+        ("y = self.clock.now() * y", "clock.pace"),
+        ("y = self.called() * y", "called.pace"),
+        ("options['callbacks'] = [self.waiting]", "waiting.wait"),
+        ("y = FACTORS['one'] * y", "fit.FACTORS"),
+        ("y = by_global(y)", "fit.FACTORS"),
+        ("y = self.train_step((x, y))", ""),  # which the resumed steps take
+        ("self.clock.note(y)", ""),
+        ("self.seen.append(y)", ""),
+        ("self.counts['one'] += 1", ""),
+        ("FACTORS['one'] = y", ""),
+        ("global CALLS; CALLS += 1", ""),
+        ("self.started = time.time(); print(time.time() - self.started)", ""),
+        ("print(PLACE)", ""),
+    ],
+)
+def test_what_a_fit_of_the_models_own_reads_is_told(fit: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from reloadgate.live.described import plain
+    from reloadgate.live.methods import of_methods
+
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(importlib.sys.modules, "fitting", raising=False)  # type: ignore[attr-defined]
+    (tmp_path / "fitting.py").write_text(dedent(FITTING.replace("BEFORE", fit)))
+    things = [("model", importlib.import_module("fitting").Net())]
+    attributes = {one.key: one for one in (*plain(things, ()), *of_methods(things)) if one.method}
+    assert attributes.pop("model.fit").value == '"of its class"'
+    assert [*attributes] == [f"model.{told}"] * bool(told)
+
+
+@pytest.mark.usefixtures("keras")
+@pytest.mark.parametrize(("before", "made"), [("pass", False), ("self.late = self.late or 1.0", True)])
+def test_what_a_fit_makes_where_it_is_not_there_need_not_come_back(
+    before: str, made: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from reloadgate.live.described import plain
+
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(importlib.sys.modules, "fitting", raising=False)  # type: ignore[attr-defined]
+    (tmp_path / "fitting.py").write_text(dedent(FITTING.replace("BEFORE", f"{before}\n            y = self.late * y")))
+    model = importlib.import_module("fitting").Net()
+    model.late = 1.0
+    assert [(one.key, one.made) for one in plain([("model", model)], ()) if one.method] == [("model.late", made)]

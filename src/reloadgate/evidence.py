@@ -180,6 +180,8 @@ class Attribute:
     method: str = ""
     """What reads it of the methods that the user's class has in the place of Keras', and that no check calls, as `fit`; of a
     method its own name."""
+    made: bool = False
+    """Whether code of the user's sets it where it is used first, and so need not find it."""
 
 
 @noun

@@ -92,10 +92,10 @@ def _attributes(expected: Observation, seen: Observation, outcome: Outcome) -> I
                 f"the {_object_of(one.key)} had its own `{one.method}`, which did not come back as it was: no artifact "
                 "holds a method" + (", and no check goes through this one" if one.read else "")
             )
-        elif there and one.method:
+        elif one.method and (there or not one.made):
             worth = Outcome.UNCHECKED
             detail = (
-                f"the model's own `{one.method}` reads this Python attribute, which came back with another value: no artifact "
+                f"the model's own `{one.method}` reads this, which came back with another value or not at all: no artifact "
                 "holds it, and no check goes through that method"
             )
         elif there:

@@ -15,8 +15,9 @@ import tensorflow as tf
 from reloadgate.evidence import Attribute
 from reloadgate.live.attributes import Objects, is_keras_own, objects
 from reloadgate.live.catalog import Catalog
-from reloadgate.live.methods import NOT_CALLED, shadows
-from reloadgate.live.reads import Everything, mentioned_by, read_by
+from reloadgate.live.methods import shadows
+from reloadgate.live.reads import Everything, mentioned_by
+from reloadgate.live.uncalled import uncalled
 from reloadgate.live.words import KERAS, as_json, described, is_keras
 
 COMMON = frozenset({"self", "args", "kwargs", "name", "dtype", "trainable", "autocast"})
@@ -70,7 +71,7 @@ def plain(things: Objects, read: Container[str]) -> Iterator[Attribute]:
                 yield Attribute(key=f"{name}.{one}", value=text, argument=True, read=one in uses)
         arguments |= {f"_{one}" for one in arguments} & {name for one in constructors for name in _mentioned(one)}
         arguments |= {f"_{cls.__name__.lstrip('_')}__{one}" for cls in own for one in arguments}  # as Python mangles `__one`
-        methods = dict(read_by(NOT_CALLED, own, dir(keras.Model))) if isinstance(thing, keras.Model) else {}
+        reaching = {attribute: one for one in uncalled(thing) for attribute in one.names}
         for attribute, value in kept.items() if own else ():
             argument = attribute in arguments
             if shadows(thing, attribute) and not argument:
@@ -80,9 +81,10 @@ def plain(things: Objects, read: Container[str]) -> Iterator[Attribute]:
             in_words = argument or isinstance(value, FunctionType)  # which may close over what the constructor was given
             text = as_json(described(value) if in_words else value) if argument or not is_keras_own(attribute) else None
             if text is not None:
+                reads = reaching.get(attribute)
                 yield Attribute(
                     key=f"{name}.{attribute}", value=text, argument=argument, read=attribute in uses,
-                    method=methods.get(attribute, ""),
+                    method=reads.method if reads else "", made=bool(reads and attribute in reads.made),
                 )  # fmt: skip
 
 

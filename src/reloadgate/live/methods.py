@@ -1,4 +1,4 @@
-"""What evidence tells of methods of the user's own that were set on an object, or that no check calls."""
+"""What evidence tells of methods of the user's own: those that were set on an object, and what those read that no check calls."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,30 +7,33 @@ import keras
 
 from reloadgate.evidence import Attribute
 from reloadgate.live.attributes import Objects
+from reloadgate.live.uncalled import NOT_CALLED, uncalled
 from reloadgate.live.words import NOT_THE_USERS, as_json, described, plain_or_type
-
-NOT_CALLED = ("fit", "evaluate", "train_on_batch", "test_on_batch", "predict_on_batch")
-"""Methods of `keras.Model` that no check calls: resumed steps and predictions go through what they call."""
 
 MADE_AFRESH = {f"{kind}_function": f"make_{kind}_function" for kind in ("train", "test", "predict")}
 """What a model keeps of such functions, none of which is called before it is made anew, and what makes it."""
 
 
-def set_methods(things: Objects) -> Iterator[Attribute]:
-    """What was set on an object in the place of a method of its class, and that a model's class has a `fit` of its own.
+def of_methods(things: Objects) -> Iterator[Attribute]:
+    """What was set on an object in the place of a method of its class, that a model's class has a `fit` of its own, and what that
+    reads beside the model's own plain attributes.
 
-    Keras writes neither into any file. What the checks call shows in what they find; of what they do not call nothing does.
+    Keras writes none of it into any file. What the checks call shows in what they find; of what they do not call nothing does.
     """
     for name, thing in things:
         kind, is_model = type(thing), isinstance(thing, keras.Model)
         for attribute, value in vars(thing).items():
-            uncalled = is_model and (attribute in NOT_CALLED or _is_set(kind, attribute))
-            if callable(value) and not _is_kerass(value) and (uncalled or shadows(thing, attribute)):
+            unseen = is_model and (attribute in NOT_CALLED or _is_set(kind, attribute))
+            if callable(value) and not _is_kerass(value) and (unseen or shadows(thing, attribute)):
                 text = as_json(plain_or_type(described(value))) or ""
-                yield Attribute(key=f"{name}.{attribute}", value=text, argument=False, read=uncalled, method=attribute)
+                yield Attribute(key=f"{name}.{attribute}", value=text, argument=False, read=unseen, method=attribute)
         for method in NOT_CALLED if is_model else ():
             if method not in vars(thing) and getattr(kind, method) is not getattr(keras.Model, method):
                 yield Attribute(key=f"{name}.{method}", value='"of its class"', argument=False, method=method)
+        for one in uncalled(thing):
+            for place, text in one.told():
+                made = place.rpartition(".")[2] in one.made
+                yield Attribute(key=f"{name}.{place}", value=text, argument=False, method=one.method, made=made)
 
 
 def shadows(thing: Any, attribute: str) -> bool:

@@ -40,7 +40,7 @@ from reloadgate.live.catalog import (
 from reloadgate.live.described import of_losses, others, plain, settings, told, treatment
 from reloadgate.live.graphs import Traced, graphs, trace, trace_predict, untracked
 from reloadgate.live.look import Look, as_fit_gives_it
-from reloadgate.live.methods import set_methods
+from reloadgate.live.methods import of_methods
 from reloadgate.live.reach import silent
 from reloadgate.live.reads import read_of
 from reloadgate.live.variables import components, empty, read
@@ -113,7 +113,7 @@ def observe(
             held.enter_context(setting)
         things = told(model, listed)
         reading = read_of([*model._flatten_layers(), *(thing for _, thing in things)])
-        attributes = [*plain(things, reading), *set_methods(things), *settings(model, listed), *of_losses(model, things)]
+        attributes = [*plain(things, reading), *of_methods(things), *settings(model, listed), *of_losses(model, things)]
         training = partial(state.generators.fixed, drawn, unseeded_too=not repeat)
         shown = _Graphs(look, state, listed, training, predict=behaves, serve=behaves and serve, train=behaves and train)
         again = shown.predict.again if repeat and shown.predict else None

@@ -28,6 +28,14 @@ READING = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR")
 COPYING = ("COPY", "DUP_TOP")
 """What goes before the reading of an attribute that is only to be counted up, as in `self.calls += 1`."""
 
+AROUND = ("LOAD_GLOBAL", "LOAD_DEREF")
+"""What reads a global or what a function closes over."""
+
+LOADING = ("LOAD_CONST", "LOAD_FAST", "LOAD_FAST_BORROW", *AROUND)
+PUTTING = ("append", "appendleft", "extend")
+"""Methods that put something into a container, and are of hardly anything else."""
+
+JUMPS = frozenset((*dis.hasjrel, *dis.hasjabs))
 
 WHOLE = frozenset({"__dict__", "vars"})
 """What a method that names it reads all attributes by."""
@@ -60,14 +68,14 @@ def read_of(things: Iterable[Any]) -> Container[str]:
             continue
         modules.add(module)
         held = [*vars(module).values()]
-        its = set[CodeType](itertools.chain(*map(_codes_of, held)))
+        its = set[CodeType](itertools.chain(*map(codes_of, held)))
         for thing in held:
-            if isinstance(thing, type) and _is_the_projects(sys.modules.get(thing.__module__)):
+            if isinstance(thing, type) and is_the_projects(thing):
                 its.update(_codes(thing))
-        used = {name for code in its for one in _within(code) for name in one.co_names}  # what is imported within a function
+        used = {name for code in its for one in within(code) for name in one.co_names}  # what is imported within a function
         names = {getattr(thing, "__module__", None) for thing in held} | used
         others = {*(thing for thing in held if isinstance(thing, ModuleType)), *(sys.modules.get(str(name)) for name in names)}
-        left |= {other for other in others if _is_the_projects(other)}
+        left |= {other for other in others if other is not None and is_the_projects(other)}
         codes |= its
     return set(itertools.chain(*map(_read, codes), *(mentioned(one) for one in classes - own)))
 
@@ -75,32 +83,27 @@ def read_of(things: Iterable[Any]) -> Container[str]:
 def mentioned_by(classes: Iterable[type]) -> set[str]:
     """All names that code of these classes mentions, that which makes an object too."""
     held = itertools.chain(*(vars(cls).values() for cls in classes))
-    return {name for code in itertools.chain(*map(_codes_of, held)) for one in _within(code) for name in one.co_names}
+    return {name for code in itertools.chain(*map(codes_of, held)) for one in within(code) for name in one.co_names}
 
 
-def _is_the_projects(module: ModuleType | None) -> bool:
+def is_the_projects(thing: Any) -> bool:
+    """Whether a module, or that of a class, is not installed."""
+    module = thing if isinstance(thing, ModuleType) else sys.modules.get(getattr(thing, "__module__", ""))
     file = getattr(module, "__file__", None)
     return file is not None and not file.startswith(INSTALLED)
 
 
-def read_by(methods: Iterable[str], classes: Sequence[type], called: Container[str]) -> Iterator[tuple[str, str]]:
-    """Names of the attributes that one of the methods reads, where these classes have it themselves, and the method's name.
+def behind(things: Iterable[Any], classes: Sequence[type], called: Container[str]) -> Collection[FunctionType]:
+    """The project's functions that methods or properties run, as far as their code tells, and those of the classes' methods and
+    properties that they mention.
 
     Args:
-        classes: the user's own; what a method of theirs reads counts too where one of `methods` mentions it, directly or not.
-        called: names of methods that are called elsewhere, of which nothing is told.
+        called: names of methods that are called elsewhere, and are left to that.
     """
-    for method in methods:
-        for function in behind((vars(cls).get(method) for cls in classes), classes, called):
-            yield from ((name, method) for name in _read(function.__code__))
-
-
-def behind(things: Iterable[Any], classes: Sequence[type], called: Container[str]) -> Collection[FunctionType]:
-    """The functions that methods or properties run, and those of the classes' methods and properties that they mention."""
     left, found = [*things], dict[int, FunctionType]()
     while left:
         for function in _functions_of(left.pop()):
-            if id(function) not in found:
+            if id(function) not in found and not function.__code__.co_filename.startswith(INSTALLED):
                 found[id(function)] = function
                 names = {name for name in _read(function.__code__) if name not in called}
                 left += [vars(cls)[name] for cls in classes for name in sorted(names & vars(cls).keys())]
@@ -109,7 +112,7 @@ def behind(things: Iterable[Any], classes: Sequence[type], called: Container[str
 
 @cache
 def mentioned(kept: type) -> set[str]:
-    return {name for code in _codes(kept) for one in _within(code) for name in one.co_names}
+    return {name for code in _codes(kept) for one in within(code) for name in one.co_names}
 
 
 def _codes(cls: type) -> Iterator[CodeType]:
@@ -117,19 +120,20 @@ def _codes(cls: type) -> Iterator[CodeType]:
         if isinstance(thing, type) and thing.__qualname__.startswith(f"{cls.__qualname__}."):
             yield from _codes(thing)
         if name not in MAKING:
-            yield from _codes_of(thing)
+            yield from codes_of(thing)
 
 
 def _hides(cls: type) -> bool:
     """Whether a method is there whose code is not."""
     return any(
         name not in (*MAKING, "__dict__", "__weakref__") and not isinstance(thing, type)
-        and (callable(thing) or hasattr(thing, "__get__")) and not any(_codes_of(thing))
+        and (callable(thing) or hasattr(thing, "__get__")) and not any(codes_of(thing))
         for name, thing in vars(cls).items()
     )  # fmt: skip
 
 
-def _codes_of(thing: Any) -> Iterator[CodeType]:
+def codes_of(thing: Any) -> Iterator[CodeType]:
+    """The codes of a function, method or property, as of `_functions_of`."""
     return (one.__code__ for one in _functions_of(thing))
 
 
@@ -148,21 +152,58 @@ def _functions_of(thing: Any) -> Iterator[Any]:
         left += [getattr(one, name) for name in behind if callable(getattr(one, name, None))]
 
 
-def _within(code: CodeType) -> Iterator[CodeType]:
+def within(code: CodeType) -> Iterator[CodeType]:
     """The code and that of the functions within it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from _within(constant)
+            yield from within(constant)
+
+
+def used(code: CodeType, by: Container[str] = READING) -> Iterator[str]:
+    """As `_read`, but for what is only counted up, or has something put into it, as `self.seen.append(x)`.
+
+    Args:
+        by: the operations that read; those of globals too, say.
+    """
+    for one in within(code):
+        shown = [*dis.get_instructions(one)]
+        for position, instruction in enumerate(shown):
+            before, after = shown[position - 1] if position else instruction, shown[position + 1 : position + 4]
+            if instruction.opname not in by or before.opname in COPYING:
+                continue
+            following, *later = after  # the last instruction reads nothing
+            item = following.opname in LOADING and later[:1] and later[0].opname in ("STORE_SUBSCR", *COPYING)
+            counted = any(other.opname == "STORE_GLOBAL" and other.argval == instruction.argval for other in later)
+            if not (item or counted or following.argval in PUTTING):
+                yield instruction.argval
+        if by is READING:
+            yield from _texts(one)
+
+
+def set_first(code: CodeType) -> Iterator[str]:
+    """Names of the attributes that code sets before it reads them, whatever else it does."""
+    read = set[str]()
+    for one in dis.get_instructions(code):
+        if one.opcode in JUMPS:
+            return
+        if one.opname in (*READING, "LOAD_CONST"):
+            read.add(str(one.argval))
+        elif one.opname == "STORE_ATTR" and one.argval not in read:
+            yield one.argval
 
 
 def _read(code: CodeType) -> Iterator[str]:
     """Names of attributes; texts too, where `getattr` may read by one of them."""
-    for one in _within(code):
+    for one in within(code):
         before = ""
         for instruction in dis.get_instructions(one):
             if instruction.opname in READING and before not in COPYING:
                 yield instruction.argval
             before = instruction.opname
-        if {"getattr", "attrgetter"} & {*one.co_names}:
-            yield from (constant for constant in one.co_consts if isinstance(constant, str))
+        yield from _texts(one)
+
+
+def _texts(code: CodeType) -> Iterator[str]:
+    if {"getattr", "attrgetter"} & {*code.co_names}:
+        yield from (constant for constant in code.co_consts if isinstance(constant, str))
