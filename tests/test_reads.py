@@ -43,6 +43,13 @@ CODE = """
         ("most = property(attrgetter('limit'))", True),
         ("def call(self, x):\n    from apart import far\n    return far(self, x)", True),
         ("def call(self, x): return deeply(self, x)", True),
+        ("def call(self, x): return x[: getattr(self, NAME)]", True),
+        ("def call(self, x): return x[: getattr(self, f'li{x}')]", True),
+        ("def call(self, x): return [getattr(self, one) for one in x]", True),
+        ("def call(self, x): return getattr(functools, x)(self)", False),
+        ("def call(self, x): return getattr(self.kernel, 'name', None)", False),
+        ("def made(self): self.rule = 1\ndef build(self, shape): self.rule = lambda x: x[: self.limit]", True),
+        ("def build(self, shape): self.rule = [[self.limit for _ in x] for x in shape]", False),
         ("@staticmethod\ndef call(it, x): return x[: it.limit]", True),
         ("@property\ndef most(self): return self.limit", True),
         ("def call(self, x): return x[: getattr(self, 'limit')]", True),
@@ -97,6 +104,34 @@ def test_of_what_is_installed_all_names_count_that_its_code_mentions() -> None:
     assert "units" not in read_of([keras.layers.Dense(3)])  # what is Keras' own is compared by its configuration
     assert "activation" in read
     assert "nothing_of_this_name" not in read
+
+
+@pytest.mark.usefixtures("keras")
+@pytest.mark.parametrize("held", ["functools.partial(max, limit=limit)", "Slotted(limit)", "Holding(limit)"])
+def test_an_argument_that_is_handed_on_is_told(held: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from reloadgate.live.described import plain
+
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(importlib.sys.modules, "handing", raising=False)  # type: ignore[attr-defined]
+    code = f"""
+        import functools
+
+        class Slotted:
+            __slots__ = ("limit",)
+            def __init__(self, limit):
+                self.limit = limit
+
+        class Holding:
+            def __init__(self, limit):
+                self.limit = limit
+
+        class Handing:
+            def __init__(self, limit):
+                self.rule = {held}
+    """
+    (tmp_path / "handing.py").write_text(dedent(code))
+    told = [*plain([("one", importlib.import_module("handing").Handing(3))], {"rule"})]
+    assert [(one.key, one.value, one.argument, one.read) for one in told] == [("one.limit", "3.0", True, True)]
 
 
 FITTING = """

@@ -5,6 +5,7 @@ import dis
 import inspect
 import json
 from collections.abc import Container, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import pairwise
 from types import FunctionType
 from typing import Any
@@ -18,7 +19,7 @@ from reloadgate.live.catalog import Catalog
 from reloadgate.live.methods import shadows
 from reloadgate.live.reads import Everything, mentioned_by
 from reloadgate.live.uncalled import uncalled
-from reloadgate.live.words import KERAS, as_json, described, is_keras
+from reloadgate.live.words import KERAS, as_json, described, is_keras, is_the_users, kept_of
 
 COMMON = frozenset({"self", "args", "kwargs", "name", "dtype", "trainable", "autocast"})
 """Parameters of constructors that Keras takes over."""
@@ -65,10 +66,14 @@ def plain(things: Objects, read: Container[str]) -> Iterator[Attribute]:
         arguments = {parameter for one in constructors for parameter in _parameters(one)} - COMMON
         arguments |= {text for one in constructors for text in _taken_out(one)} - COMMON
         uses = Everything() if _keeps_untold(kept, arguments, mentioned_by(own), read) else read
+        handed = (
+            {one: (holder, value) for holder, inner in kept.items() for one, value in _handed_on(inner).items()} if own else {}
+        )
         for one in sorted(arguments - kept.keys()):
-            text = as_json(described(_of_property(thing, one, own)))
+            holder, value = handed.get(one, (one, ...))
+            text = as_json(described(_of_property(thing, one, own) if value is ... else value))
             if text is not None:
-                yield Attribute(key=f"{name}.{one}", value=text, argument=True, read=one in uses)
+                yield Attribute(key=f"{name}.{one}", value=text, argument=True, read=one in uses or holder in uses)
         arguments |= {f"_{one}" for one in arguments} & {name for one in constructors for name in _mentioned(one)}
         arguments |= {f"_{cls.__name__.lstrip('_')}__{one}" for cls in own for one in arguments}  # as Python mangles `__one`
         reaching = {attribute: one for one in uncalled(thing) for attribute in one.names}
@@ -86,6 +91,14 @@ def plain(things: Objects, read: Container[str]) -> Iterator[Attribute]:
                     key=f"{name}.{attribute}", value=text, argument=argument, read=attribute in uses,
                     method=reads.method if reads else "", made=bool(reads and attribute in reads.made),
                 )  # fmt: skip
+
+
+def _handed_on(value: Any) -> Mapping[str, Any]:
+    """What was given on by name to a partial function, or is kept by an object of the user's own."""
+    if isinstance(value, partial):
+        return value.keywords
+    is_compared = isinstance(value, (type, FunctionType, *COMPARED)) or not is_the_users(type(value))
+    return {} if is_compared else kept_of(value) or {}
 
 
 def _keeps_untold(kept: Mapping[str, Any], arguments: set[str], mentioned: set[str], read: Container[str]) -> bool:

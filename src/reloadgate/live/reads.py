@@ -37,6 +37,9 @@ PUTTING = ("append", "appendleft", "extend")
 
 JUMPS = frozenset((*dis.hasjrel, *dis.hasjabs))
 
+AT_ONCE = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
+"""Names of code within a function that is over with it."""
+
 WHOLE = frozenset({"__dict__", "vars"})
 """What a method that names it reads all attributes by."""
 
@@ -58,7 +61,7 @@ def read_of(things: Iterable[Any]) -> Container[str]:
     own = {one for one in classes if is_the_users(one)}
     if not own:
         return ()
-    if any(map(_hides, own)) or any(WHOLE & {*code.co_names} for cls in own for code in _codes(cls)):
+    if any(map(_hides, own)) or any(WHOLE & {*code.co_names} or _by_any_name(code) for cls in own for code in _codes(cls)):
         return Everything()
     codes = set[CodeType](itertools.chain(*map(_codes, own)))
     modules, left = set[ModuleType](), {sys.modules.get(one.__module__) for one in own}
@@ -119,8 +122,29 @@ def _codes(cls: type) -> Iterator[CodeType]:
     for name, thing in vars(cls).items():
         if isinstance(thing, type) and thing.__qualname__.startswith(f"{cls.__qualname__}."):
             yield from _codes(thing)
-        if name not in MAKING:
-            yield from codes_of(thing)
+        for code in codes_of(thing):
+            yield from _made_within(code) if name in MAKING else (code,)
+
+
+def _made_within(code: CodeType) -> Iterator[CodeType]:
+    """The functions that code makes, which may be kept and called later."""
+    for one in code.co_consts:
+        if isinstance(one, CodeType):
+            yield from _made_within(one) if one.co_name in AT_ONCE else (one,)
+
+
+def _by_any_name(code: CodeType) -> bool:
+    """Whether code reads attributes of what it is given by names that it makes, or has from elsewhere."""
+    for one in within(code):
+        shown = [other for other in dis.get_instructions(one) if other.opname != "PUSH_NULL"]
+        for position, instruction in enumerate(shown):
+            if instruction.argval == "getattr" and instruction.opname == "LOAD_GLOBAL":
+                given = itertools.takewhile(lambda other: "CALL" not in other.opname, shown[position + 1 :])
+                thing, *name = [other.opname for other in given if other.opname != "LOAD_ATTR"]
+                constant = name[:1] == ["LOAD_CONST"] and not {"BUILD_STRING", "BINARY_OP"} & {*name}
+                if thing.startswith(("LOAD_FAST", "LOAD_DEREF")) and not constant:
+                    return True
+    return False
 
 
 def _hides(cls: type) -> bool:

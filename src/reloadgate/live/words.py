@@ -5,6 +5,7 @@ import json
 import sys
 from collections import deque
 from enum import Enum
+from functools import partial
 from types import CellType, FunctionType, SimpleNamespace
 from typing import Any
 
@@ -58,10 +59,21 @@ def described(value: Any, depth: int = 0) -> Any:
         cells = [cell.cell_contents for cell in value.__closure__ or () if cell != CellType()]
         given = [*cells, *(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
         return [value.__name__, *(plain_or_type(described(one, depth + 1)) for one in given)] if given else value.__name__
-    if hasattr(value, "__dict__") and not isinstance(value, (type, *KERAS)) and is_the_users(type(value)):
-        kept = {name: plain_or_type(described(item, depth + 1)) for name, item in vars(value).items()}
-        return {"class": type(value).__qualname__, **kept}
+    if isinstance(value, partial):
+        return described([value.func, *value.args, value.keywords], depth)
+    if not isinstance(value, (type, *KERAS)) and is_the_users(type(value)) and (kept := kept_of(value)) is not None:
+        told = {name: plain_or_type(described(item, depth + 1)) for name, item in kept.items()}
+        return {"class": type(value).__qualname__, **told}
     return value
+
+
+def kept_of(value: Any) -> dict[str, Any] | None:
+    """What an object keeps, in a `__dict__` or in slots; None of one that has neither."""
+    slots = [vars(one)["__slots__"] for one in type(value).__mro__ if "__slots__" in vars(one)]
+    names = [name for some in slots for name in ([some] if isinstance(some, str) else some) if hasattr(value, name)]
+    if not (names or hasattr(value, "__dict__")):
+        return None
+    return getattr(value, "__dict__", {}) | {name: getattr(value, name) for name in names if name != "__dict__"}
 
 
 def is_keras(kind: type | FunctionType) -> bool:
