@@ -50,6 +50,7 @@ UNKNOWN = "ValueError: Unknown variable: <Variable path=sequential/hidden/kernel
         (Group.LOAD, "ValueError: Unknown layer: 'Net'", "@keras.saving.register_keras_serializable"),
         (Group.LOAD, "ValueError: too many values to unpack (expected 1)", "`evidence/` lies beside"),
         (Group.RESUME, UNKNOWN, "`.h5` gives back none"),
+        (Group.RESUME, "AttributeError: 'Net' object has no attribute 'alpha'", "`compile_from_config`"),
         (Group.RESUME, "ValueError: something else", "look at the rows of weights"),
     ],
 )
@@ -207,3 +208,16 @@ def test_what_a_comparison_finds_has_the_remedy_of_its_cause(
     rows = build(tmp_path, **made).compare().rows
     (found,) = {remedy(one) for one in rows if (one.group, one.subject) == (group, subject) and one.outcome is not Outcome.SAME}
     assert told in found
+
+
+def test_what_an_optimizer_beside_the_models_holds_is_told_as_such(tmp_path: Path) -> None:
+    def with_another(observation: Observation) -> Observation:
+        (one,) = (variable for variable in observation.variables if variable.key == UNTRACKED)
+        paths = ("adam/iteration:0", "adam_1/kernel_momentum:0", "moving")
+        others = [replace(one, key=f"untracked/{TRAIN_STEP}/{at}", path=path) for at, path in enumerate(paths)]
+        return replace(observation, variables=(*observation.variables, *others))
+
+    rows = {row.subject: row for row in build(tmp_path, then=with_another).compare().rows if row.group is Group.STRUCTURE}
+    told = [rows[f"untracked/{TRAIN_STEP}/{position}"] for position in range(3)]
+    assert ["of an optimizer" in one.detail for one in told] == [True, True, False]
+    assert ["`optimizer.build(variables)`" in remedy(one) for one in told] == [True, True, False]

@@ -214,6 +214,11 @@ _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
             "take an optimizer whose state is all in its `variables`: of this one a part is in no file of Keras",
         ),
         (
+            "of an optimizer that is not the model's own",
+            "hold the optimizer as an attribute of the model, and build it (`optimizer.build(variables)`, in its `build`) "
+            "before its state is read: what is not built yet when a file is loaded gets nothing of it",
+        ),
+        (
             "^untracked/(train|test) step",
             "where a layer or the model has it, make it with `self.add_weight`; what a loss, a schedule or an optimizer has "
             "of its own is in no file: let `get_config` return its present value, or compute it from `optimizer.iterations`",
@@ -290,6 +295,11 @@ _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
             "is not compiled",
             "compile the model before you save; of one that is only to infer, let the policy say so (`requires: {version: "
             "infer}`, of a loader `{own: infer}`)",
+        ),
+        (
+            "AttributeError: '.*' object has no attribute",
+            "what sets this attribute did not run, or had not what it takes: for arguments of a `compile` of your own write "
+            "`get_compile_config` and `compile_from_config`, for those of a constructor `get_config`",
         ),
         ("^.* by name$", "name the metric or the output layer, in the training code and in what loads the model"),
         (

@@ -1,6 +1,7 @@
 """Rows of what no artifact holds: state outside of Keras, what the graphs compute with, generators of the process."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 
 from reloadgate.comparison import Outcome, Row
@@ -44,10 +45,18 @@ def unheld_rows(
 def _untracked(expected: Side, seen: Side, outcome: Outcome) -> Iterator[Row]:
     then, now = ({v.key: v for v in side.observation.variables if v.kind is Kind.UNTRACKED} for side in (expected, seen))
     empty = unbuilt(expected.observation, seen.observation)
+    counting = {_optimizer_of(one.path) for one in (*then.values(), *now.values()) if re.search(r"/iteration(:\d+)?$", one.path)}
     for key in sorted({*then, *now}):
         if key in then and key in now and then[key].value.sha256 == now[key].value.sha256:
             continue
         owner, path = key.removeprefix("untracked/").rpartition("/")[0], (then.get(key) or now[key]).path
+        if owner in STEPS and _optimizer_of(path) in counting:
+            detail = (
+                f"the {owner} uses the variable {path}, of an optimizer that is not the model's own or that loading left "
+                "unbuilt: it is another after the reload, or gone"
+            )
+            yield row_of(Group.STRUCTURE, key, outcome, detail=detail)
+            continue
         if owner in STEPS:
             detail = (
                 f"the {owner} uses the variable {path}, which Keras does not track: it is another after the reload, or gone. "
@@ -65,6 +74,11 @@ def _untracked(expected: Side, seen: Side, outcome: Outcome) -> Iterator[Row]:
         else:
             detail = f"the {owner} uses the variable {path}, which is not one of its `variables`, so no artifact holds it"
         yield row_of(Group.STRUCTURE, key, outcome, detail=detail)
+
+
+def _optimizer_of(path: str) -> str:
+    """The name of the optimizer whose variable this may be, as Keras gives it; some of those of one are numbered on."""
+    return re.sub(r"_\d+$", "", path.partition("/")[0])
 
 
 def _attributes(expected: Observation, seen: Observation, outcome: Outcome) -> Iterator[Row]:
