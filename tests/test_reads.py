@@ -3,6 +3,7 @@
 import importlib
 from pathlib import Path
 from textwrap import dedent, indent
+from typing import Any
 
 import pytest
 
@@ -260,3 +261,24 @@ def test_what_a_fit_makes_where_it_is_not_there_need_not_come_back(
     model = importlib.import_module("fitting").Net()
     model.late = 1.0
     assert [(one.key, one.made) for one in plain([("model", model)], ()) if one.method] == [("model.late", made)]
+
+
+class Counting:
+    def __init__(self, within: Any = None) -> None:
+        self.count, self.seen, self.within = 0, [1], within
+
+
+@pytest.mark.usefixtures("keras")
+def test_what_a_step_changes_of_helper_objects_is_put_back_and_named() -> None:
+    """Otherwise a second run of the steps would begin where the first ended, and differ by itself."""
+    from reloadgate.live.attributes import Attributes, helpers
+
+    inner, outer = Counting(), Counting()
+    inner.within, outer.within = outer, inner  # which ends nowhere
+    holder = Counting(outer)
+    held = [("model", holder)]
+    state = Attributes([*held, *helpers(held)])
+    outer.count, inner.count = 1, 2
+    inner.seen.append(2)
+    assert state.put_back() == ["model/within.count", "model/within/within.count", "model/within/within.seen"]
+    assert (outer.count, inner.count, inner.seen, outer.within) == (0, 0, [1], inner)

@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from reloadgate.live.catalog import Catalog, placed_metrics, within
-from reloadgate.live.words import PLAIN
+from reloadgate.live.reads import is_helper
+from reloadgate.live.words import DEEP, PLAIN
 
 VALUES = (*PLAIN, tf.Tensor, tf.RaggedTensor, tf.SparseTensor, keras.KerasTensor)
 
@@ -46,6 +47,19 @@ def objects(model: Any, listed: Catalog) -> Objects:
             if isinstance(value, HELD_BY_THOSE):
                 add(f"{name}/{attribute.strip('_')}", value)
     return list(found.values())
+
+
+def helpers(held: Objects) -> Objects:
+    """Objects of the project's own classes that those hold, and that a step may change the attributes of as well."""
+    known, found, left = {id(thing) for _, thing in held}, list[tuple[str, Any]](), [(name, thing, 0) for name, thing in held]
+    while left:
+        name, thing, depth = left.pop()
+        for attribute, value in vars(thing).items() if depth < DEEP else ():
+            if id(value) not in known and is_helper(value):
+                known.add(id(value))
+                found.append((f"{name}/{attribute}", value))
+                left.append((f"{name}/{attribute}", value, depth + 1))
+    return found
 
 
 class Attributes:

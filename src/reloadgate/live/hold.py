@@ -23,7 +23,7 @@ from tensorflow.python.framework import config as tf_config
 from tensorflow.python.ops import summary_ops_v2
 from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
 
-from reloadgate.live.attributes import Attributes, objects
+from reloadgate.live.attributes import Attributes, helpers, objects
 from reloadgate.live.catalog import Catalog
 from reloadgate.live.generators import Generators
 from reloadgate.live.variables import components, value_of
@@ -37,7 +37,7 @@ class Held:
         self.values: dict[int, tuple[Any, tf.Tensor]] = {}
         self.also(_variables(model, listed))
         held_objects = objects(model, listed)
-        self.attributes, self.generators = Attributes(held_objects), Generators(held_objects)
+        self.attributes, self.generators = Attributes([*held_objects, *helpers(held_objects)]), Generators(held_objects)
 
     def also(self, variables: Iterable[Any]) -> None:
         """Hold these too, every replica by itself."""

@@ -7,10 +7,13 @@ import sys
 import sysconfig
 from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from functools import cache
-from types import CellType, CodeType, FunctionType, ModuleType
+from types import CellType, CodeType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
-from reloadgate.live.words import is_the_users
+import keras
+import tensorflow as tf
+
+from reloadgate.live.words import KERAS, is_the_users
 
 MAKING = frozenset(
     {
@@ -94,6 +97,13 @@ def is_the_projects(thing: Any) -> bool:
     module = thing if isinstance(thing, ModuleType) else sys.modules.get(getattr(thing, "__module__", ""))
     file = getattr(module, "__file__", None)
     return file is not None and not file.startswith(INSTALLED)
+
+
+def is_helper(value: Any) -> bool:
+    """Whether this is an object of a class of the project's that is compared nowhere else."""
+    kind = type(value)
+    compared = isinstance(value, (type, ModuleType, *KERAS, keras.Variable, tf.Variable))
+    return hasattr(value, "__dict__") and not compared and (kind is SimpleNamespace or is_the_projects(kind))
 
 
 def behind(things: Iterable[Any], classes: Sequence[type], called: Container[str]) -> Collection[FunctionType]:

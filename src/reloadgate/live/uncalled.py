@@ -4,14 +4,14 @@ import dis
 import inspect
 import itertools
 from collections.abc import Iterator
-from types import CellType, FunctionType, ModuleType, SimpleNamespace
+from types import CellType, FunctionType, ModuleType
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from reloadgate.live.reads import AROUND, MAKING, behind, codes_of, is_the_projects, set_first, used
-from reloadgate.live.words import DEEP, KERAS, as_json, is_keras
+from reloadgate.live.reads import AROUND, MAKING, behind, codes_of, is_helper, is_the_projects, set_first, used
+from reloadgate.live.words import DEEP, as_json, is_keras
 
 NOT_CALLED = ("fit", "evaluate", "train_on_batch", "test_on_batch", "predict_on_batch")
 """Methods of `keras.Model` that no check calls: resumed steps and predictions go through what they call."""
@@ -106,8 +106,4 @@ def _is_function(thing: Any, *but: str) -> bool:
 
 def _is_looked_into(value: Any) -> bool:
     """Whether this is a module or class of the project's, or an object of such that is compared nowhere else."""
-    if isinstance(value, (ModuleType, type)):
-        return is_the_projects(value)
-    kind = type(value)
-    told = isinstance(value, (*KERAS, keras.Variable, tf.Variable))
-    return hasattr(value, "__dict__") and not told and (kind is SimpleNamespace or is_the_projects(kind))
+    return is_the_projects(value) if isinstance(value, (ModuleType, type)) else is_helper(value)
