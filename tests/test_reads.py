@@ -282,3 +282,16 @@ def test_what_a_step_changes_of_helper_objects_is_put_back_and_named() -> None:
     inner.seen.append(2)
     assert state.put_back() == ["model/within.count", "model/within/within.count", "model/within/within.seen"]
     assert (outer.count, inner.count, inner.seen, outer.within) == (0, 0, [1], inner)
+
+
+@pytest.mark.usefixtures("keras")
+def test_what_is_imported_when_it_is_used_is_not_used() -> None:
+    """A module of the user's may hold any number of such, not all of which are installed."""
+
+    from reloadgate.live.reads import codes_of
+
+    class Lazy:
+        def __getattr__(self, name: str) -> Any:
+            raise ImportError(f"{name} of what is not installed")
+
+    assert list(codes_of(Lazy())) == []

@@ -179,11 +179,18 @@ def _functions_of(thing: Any) -> Iterator[Any]:
         if id(one) in seen or isinstance(one, (type, ModuleType)):
             continue
         seen.add(id(one))
-        if isinstance(getattr(one, "__code__", None), CodeType):
+        if isinstance(_attribute(one, "__code__"), CodeType):
             yield one
             left += [cell.cell_contents for cell in one.__closure__ or () if cell != CellType()]
-        behind = ("fget", "__func__", "__wrapped__", "func", "python_function")
-        left += [getattr(one, name) for name in behind if callable(getattr(one, name, None))]
+        behind = (_attribute(one, name) for name in ("fget", "__func__", "__wrapped__", "func", "python_function"))
+        left += [thing for thing in behind if callable(thing)]
+
+
+def _attribute(thing: Any, name: str) -> Any:
+    """An attribute that is there. A module that is imported when it is first used, and a library of another language, look for
+    any that they are asked for, and fail where it is not installed."""
+    there = hasattr(type(thing), name) or name in getattr(thing, "__dict__", ())
+    return getattr(thing, name, None) if there else None
 
 
 def within(code: CodeType) -> Iterator[CodeType]:
