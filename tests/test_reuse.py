@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -29,7 +30,7 @@ def site_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A few installed files in place of the real ones, which take a third of a second to look at."""
     folder = tmp_path / "site-packages/keras"
     folder.mkdir(parents=True)
-    monkeypatch.setattr(reuse.sysconfig, "get_path", lambda name: str(tmp_path / "site-packages"))
+    monkeypatch.setattr(reuse, "sysconfig", SimpleNamespace(get_path=lambda name: str(tmp_path / "site-packages")))
     return folder
 
 
@@ -156,6 +157,7 @@ def test_what_was_kept_is_forgotten_when_the_next_reload_breaks(kept: tuple[Buil
 LAYERS = """
 import json
 from pathlib import Path
+from types import SimpleNamespace
 import h5py
 import keras
 import helper
