@@ -66,13 +66,13 @@ def branching() -> keras.Model:
     return model
 
 
-@keras.saving.register_keras_serializable("reloadgate_tests")
 def huber(loss: Any = "huber") -> keras.Model:
     model = keras.Sequential([layers.Input((4,)), layers.Dense(2)])
     model.compile(optimizer="adam", loss=loss)
     return model
 
 
+@keras.saving.register_keras_serializable("reloadgate_tests")
 class Subclassed(keras.Model):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)

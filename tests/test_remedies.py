@@ -44,6 +44,16 @@ UNKNOWN = "ValueError: Unknown variable: <Variable path=sequential/hidden/kernel
             "ValueError: Attempt to convert a value ({'class_name': '__tensor__'})",
             "plain numbers",
         ),
+        (
+            Group.LOAD,
+            "TypeError: <class 'Net'> could not be deserialized properly. config={'class_name': '__numpy__', 'config': {}}",
+            "plain numbers",
+        ),
+        (
+            Group.LOAD,
+            "ValueError: Received incompatible tensor with shape (3,) when attempting to restore variable with shape (4,)",
+            "other variables than the model",
+        ),
         (Group.LOAD, "AttributeError: 'GRUCell' object has no attribute 'kernel'", "build before you restore"),
         (Group.PREDICTIONS, "NameError: Exception encountered when calling Lambda.call()", "write the lambda as a function"),
         (Group.STRUCTURE, "FailedPreconditionError: HashTable is not initialized.", "vocabularies"),

@@ -49,7 +49,10 @@ _REMEDIES: dict[tuple[Group, Outcome | None], str] = {
         f"{REGISTER}; a loader must need nothing of the training process, and know its files by name: the version's `evidence/` "
         "lies beside them"
     ),
-    (Group.STRUCTURE, None): "give the class a `get_config` that returns every argument of its constructor",
+    (Group.STRUCTURE, None): (
+        "give the class a `get_config` that returns every argument of its constructor; a builder or loader of your own gives the "
+        "same ones"
+    ),
     (
         Group.WEIGHTS,
         Outcome.EXTRA,
@@ -64,7 +67,7 @@ _REMEDIES: dict[tuple[Group, Outcome | None], str] = {
     ): "create the variable with `self.add_weight`, in a layer that the model holds as an attribute",
     (Group.WEIGHTS, None): (
         "the file holds other weights, or the loader restored none of them: save after the last `fit`, into a version of its "
-        "own, and let a loader assert that it restored all"
+        "own, and let a loader assert that it restored all. A TensorFlow checkpoint holds nothing that lies in a list or dict"
     ),
     (Group.ASSETS, None): ASSETS_REMEDY,
     (Group.COMPILE, None): ("save the compiled model as `.keras`; give custom losses, metrics and schedules a full `get_config`"),
@@ -151,12 +154,13 @@ _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
             "`trainable` changed, and give `compile` a `LossScaleOptimizer` where the policy is mixed_float16",
         ),
         (
-            "variables, but received|could not be loaded",
+            "variables, but received|could not be loaded|of the target variable|incompatible tensor with shape",
             "the file holds other variables than the model that reads it. Of `*.weights.h5`: build the same model before its "
             "weights are loaded, or save the whole as `.keras`. Of `.keras`: a layer that lies in a model within the model and "
             "outside of that comes back as two, and what was changed in a layer once it was made comes back as it was made: use "
             "a layer at one level, and give its constructor what it is to be",
         ),
+        ("__tensor__|__numpy__", "let `get_config` return plain numbers and lists, and make the tensor in the constructor"),
         (
             "Unrecognized keyword arguments|could not be deserialized properly",
             "let the constructor take what `get_config` returns, and hand what it does not know to the base (`**kwargs`)",
@@ -166,7 +170,6 @@ _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
             "is not a KerasSaveable subclass",
             "`.h5` reads no loss or metric that `compile` was given by name: save as `.keras`, or give `compile` the objects",
         ),
-        ("__tensor__", "let `get_config` return plain numbers and lists, and make the tensor in the constructor"),
         (
             "Unresolved object in checkpoint|not yet been built|object has no attribute '(kernel|gamma|embeddings)'",
             "build before you restore: call the model once on some rows, and `optimizer.build`, in what loads it",
@@ -198,6 +201,7 @@ _CAUSES: dict[Group, tuple[tuple[str, str], ...]] = {
             "compile the loaded model again with the loss as it was, or train with a registered loss of your own, whose "
             "`get_config` gives this back: Keras 3.15.1 forgets `delta` of Huber and `axis` of CosineSimilarity",
         ),
+        ("the steps move this Python attribute", "keep it in a weight (`self.add_weight`), which every artifact holds"),
         ("HashTable|[Tt]able .*not initialized", ASSETS_REMEDY),
         (
             r" when trained \(",

@@ -225,4 +225,6 @@ def _differing_graphs(expected: Observation, seen: Observation, outcome: Outcome
 
 
 def _called(layer: str) -> str:
-    return f"the {layer}" if layer in STEPS else f"the layer {layer}" if layer else "the model"
+    if layer in ("", "model"):  # as what a graph or a variable lies in
+        return "the model"
+    return f"the {layer}" if layer in STEPS else f"the layer {layer}"
