@@ -167,7 +167,8 @@ def one_job(version: Path, out: Path, limits: Limits = NO_LIMITS) -> Job:
 
 
 def seen_by(out: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(read_sealed(ReloadedEvidence, out).record.error.split("SEEN")[1])
+    told = read_sealed(ReloadedEvidence, out).record.error.split("SEEN")[1]  # and where the loader broke
+    found: dict[str, Any] = json.JSONDecoder().raw_decode(told)[0]
     return found
 
 
@@ -453,7 +454,7 @@ def test_a_module_is_found_beside_the_params_yaml_of_a_project_within_a_reposito
     (tmp_path / "shared").mkdir()
     project = tmp_path / "teams/churn"
     (project / "src").mkdir(parents=True)
-    (project / "params.yaml").touch()
+    (project / "params.yaml").write_text("models: {}\n")
     (project / "beside.py").touch()
     (project / "src/below.py").touch()
     model, probe = small(keras)
